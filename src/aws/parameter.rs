@@ -1,0 +1,103 @@
+//! SSM: the parameter that holds the configuration.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use aws_config::Region;
+use aws_sdk_ssm::{Client, Config, operation::get_parameter::GetParameterError};
+use tokio::time::Instant;
+
+use super::{
+    call::{Call, Deadline},
+    connection::Connection,
+};
+use crate::{configuration::Configuration, error::Error, policy::sid::SidPrefix};
+
+/// The parameter, and the configuration that it last held.
+#[derive(Debug)]
+pub struct ConfigurationParameter {
+    client: Client,
+    name: String,
+    prefix: SidPrefix,
+    keep: Duration,
+    kept: Mutex<Option<(Instant, Arc<Configuration>)>>,
+}
+
+impl ConfigurationParameter {
+    /// The parameter of that name or ARN, read again when the value is older than `keep`.
+    #[must_use]
+    pub fn new(connection: &Connection, name: String, prefix: SidPrefix, keep: Duration) -> Self {
+        let mut config = aws_sdk_ssm::config::Builder::from(&connection.config);
+        // SSM knows an ARN only in the Region that it names.
+        if let Some(region) = name.strip_prefix("arn:").and_then(|arn| arn.split(':').nth(2)) {
+            config = config.region(Region::new(region.to_owned()));
+        }
+        Self { client: Client::from_conf(config.build()), name, prefix, keep, kept: Mutex::default() }
+    }
+
+    /// The configuration. An invalid one is not kept, so that its repair counts at once.
+    ///
+    /// # Errors
+    /// Where the parameter cannot be read, or its value is not a valid configuration. What was read earlier is
+    /// not used in its place.
+    pub async fn configuration(&self, deadline: Deadline) -> Result<Arc<Configuration>, Error> {
+        if let Some((read, configuration)) = &*self.kept()
+            && read.elapsed() < self.keep
+        {
+            return Ok(Arc::clone(configuration));
+        }
+        let text = self.read(deadline).await?;
+        let configuration = Configuration::parse(&text, &self.prefix)
+            .map_err(|findings| Error::ConfigurationInvalid { name: self.name.clone(), findings })?;
+        let configuration = Arc::new(configuration);
+        *self.kept() = Some((Instant::now(), Arc::clone(&configuration)));
+        Ok(configuration)
+    }
+
+    /// The parameter's name or ARN.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn read(&self, deadline: Deadline) -> Result<String, Error> {
+        let call = Call::new("ssm:GetParameter", &self.name, deadline);
+        let answer = self
+            .client
+            .get_parameter()
+            .name(&self.name)
+            .with_decryption(true)
+            .customize()
+            .config_override(Config::builder().timeout_config(call.timeouts()))
+            .interceptor(call.watch::<GetParameterError>())
+            .send()
+            .await;
+        let missing = |reason: &str| Error::ConfigurationMissing {
+            reason: format!("the parameter `{}` {reason}", self.name),
+            remedy: r#"create it, with the value `{"rules": []}` for no rules"#.to_owned(),
+        };
+        match answer {
+            Ok(answer) => answer.parameter.and_then(|parameter| parameter.value).ok_or_else(|| missing("has no value")),
+            Err(error) => Err(match error.as_service_error() {
+                Some(GetParameterError::ParameterNotFound(_)) => missing("does not exist"),
+                Some(GetParameterError::ParameterVersionNotFound(_)) => missing("has no such version"),
+                _ => match call.explain(&error) {
+                    Error::AccessDenied { action, resource, reason, .. } => Error::AccessDenied {
+                        action,
+                        resource,
+                        reason,
+                        remedy: "allow it in the policy of the function's role, and `kms:Decrypt` too where the \
+                                 parameter is a SecureString under a key of your own",
+                    },
+                    error => error,
+                },
+            }),
+        }
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, Option<(Instant, Arc<Configuration>)>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,131 @@
+//! The configuration: what ops write into the parameter, and which statements a repository gets by it. Pure.
+
+mod check;
+mod rule;
+mod schema;
+
+use std::{collections::BTreeMap, fmt};
+
+pub use rule::{Grant, Rule};
+
+use crate::{
+    finding::{Finding, Severity},
+    policy::{document::Statement, sid::SidPrefix},
+    repository::Repository,
+};
+
+/// A repository's tags.
+pub type Tags = BTreeMap<String, String>;
+
+/// What is done with a policy that holds foreign statements.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnExistingPolicy {
+    /// They stay beside ours.
+    #[default]
+    Merge,
+    /// The policy is left alone.
+    Skip,
+    /// Ours take their place.
+    Replace,
+}
+
+/// The parameter's value, read and found to be valid.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    /// The rules, in their order.
+    pub rules: Vec<Rule>,
+    /// What is done with a policy that holds foreign statements.
+    pub on_existing_policy: OnExistingPolicy,
+    /// Whether a statement may reach everyone.
+    pub allow_public: bool,
+}
+
+/// What one repository should have by the configuration.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Desired {
+    /// The names of the rules that match, those without a name left out.
+    pub rules: Vec<String>,
+    /// The managed statements; empty exactly where no rule matches.
+    pub statements: Vec<Statement>,
+}
+
+impl Configuration {
+    /// Reads the parameter's value. White space alone means no rules.
+    ///
+    /// # Errors
+    /// Every finding, where one of them is an error.
+    pub fn parse(text: &str, prefix: &SidPrefix) -> Result<Self, Findings> {
+        let (configuration, findings) = Self::examine(text, prefix);
+        match configuration {
+            Some(configuration) if !findings.has_errors() => Ok(configuration),
+            _ => Err(findings),
+        }
+    }
+
+    /// Reads the parameter's value, and tells everything there is to say about it.
+    #[must_use]
+    pub fn examine(text: &str, prefix: &SidPrefix) -> (Option<Self>, Findings) {
+        let (configuration, mut findings) = schema::read(text);
+        findings.extend(check::check(&configuration, prefix));
+        (Some(configuration), Findings(findings))
+    }
+
+    /// Whether the tags of this repository decide on what it gets.
+    #[must_use]
+    pub fn asks_for_tags(&self, repository: &Repository) -> bool {
+        self.rules.iter().any(|rule| !rule.tags.is_empty() && rule.matches_name(repository))
+    }
+
+    /// The statements that the repository should have. Rules add up.
+    ///
+    /// # Errors
+    /// Where what is rendered for this very repository reaches everyone and the configuration does not allow that.
+    pub fn desired(&self, repository: &Repository, tags: &Tags, prefix: &SidPrefix) -> Result<Desired, Findings> {
+        let mut desired = Desired::default();
+        let mut findings = Vec::new();
+        for rule in self.rules.iter().filter(|rule| rule.matches(repository, tags)) {
+            match rule.statements(repository, prefix) {
+                Ok(statements) => {
+                    if !self.allow_public {
+                        findings.extend(check::exposure(rule, &statements).into_iter().filter(Finding::is_error));
+                    }
+                    desired.rules.extend(rule.name.clone());
+                    desired.statements.extend(statements);
+                }
+                Err(finding) => findings.push(finding),
+            }
+        }
+        if findings.is_empty() { Ok(desired) } else { Err(Findings(findings)) }
+    }
+}
+
+/// All that is to be said about a configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings(pub Vec<Finding>);
+
+impl Findings {
+    /// Whether the configuration cannot be used.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.0.iter().any(Finding::is_error)
+    }
+}
+
+impl fmt::Display for Findings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, finding) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "\n" };
+            write!(f, "{separator}{finding}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Finding {
+    fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}
+
+#[cfg(test)]
+mod tests;

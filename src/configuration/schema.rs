@@ -1,0 +1,293 @@
+//! The shape of the configuration: its keys, their types, and the two short forms.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::{Configuration, Grant, OnExistingPolicy, Rule, Tags};
+use crate::{
+    finding::{Finding, Place},
+    policy::template::Template,
+};
+
+const SETTINGS: [&str; 2] = ["on_existing_policy", "allow_public"];
+const RULE: [&str; 7] = ["name", "repositories", "except", "tags", "template", "with", "policy"];
+const DOCUMENT: [&str; 3] = ["Version", "Id", "Statement"];
+
+/// Reads as much as can be read, and says what cannot.
+pub(super) fn read(text: &str) -> (Configuration, Vec<Finding>) {
+    let mut reader = Reader::default();
+    let configuration = reader.configuration(text);
+    (configuration, reader.findings)
+}
+
+#[derive(Default)]
+struct Reader {
+    findings: Vec<Finding>,
+}
+
+impl Reader {
+    fn error(&mut self, place: &Place, message: impl Into<String>, hint: impl Into<String>) {
+        self.findings.push(Finding::error(place, message).hint(hint));
+    }
+
+    fn configuration(&mut self, text: &str) -> Configuration {
+        let place = Place::root();
+        let mut configuration =
+            Configuration { rules: Vec::new(), on_existing_policy: OnExistingPolicy::default(), allow_public: false };
+        if text.trim().is_empty() {
+            return configuration;
+        }
+        let map = match serde_json::from_str(text) {
+            Ok(Value::Object(map)) => map,
+            Ok(_) => {
+                self.error(&place, "the configuration is not a JSON object", r#"write `{"rules": […]}`"#);
+                return configuration;
+            }
+            Err(error) => {
+                self.error(&place, format!("the configuration is not JSON: {error}"), "see there");
+                return configuration;
+            }
+        };
+        let has = |keys: &[&str]| keys.iter().any(|key| map.contains_key(*key));
+        if has(&["rules"]) {
+            self.known_keys(&map, ["rules"].into_iter().chain(SETTINGS), &place);
+            configuration.rules = self.rules(map.get("rules").unwrap_or(&Value::Null), &place.key("rules"));
+        } else if has(&["template", "policy"]) {
+            self.known_keys(&map, RULE.into_iter().chain(SETTINGS), &place);
+            configuration.rules.extend(self.rule_of(&map, &place));
+        } else if has(&["Statement"]) {
+            self.known_keys(&map, DOCUMENT, &place);
+            configuration.rules.push(self.rule_with(&map, &place, Grant::Policy(Value::Object(map.clone()))));
+            return configuration;
+        } else {
+            self.known_keys(&map, ["rules"].into_iter().chain(RULE).chain(SETTINGS), &place);
+            self.error(
+                &place,
+                "neither rules, nor a template, nor a policy",
+                r#"write `{"rules": []}` for no rules, or `{"template": …, "with": …}` for one"#,
+            );
+        }
+        configuration.on_existing_policy = self.on_existing_policy(&map, &place);
+        configuration.allow_public = match map.get("allow_public") {
+            None => false,
+            Some(Value::Bool(allowed)) => *allowed,
+            Some(_) => {
+                self.error(&place.key("allow_public"), "true or false is wanted here", "write it without quotes");
+                false
+            }
+        };
+        configuration
+    }
+
+    fn known_keys(&mut self, map: &Map<String, Value>, known: impl IntoIterator<Item = &'static str>, place: &Place) {
+        let known = known.into_iter().collect::<Vec<_>>();
+        for key in map.keys().filter(|key| !known.contains(&key.as_str())) {
+            self.findings.push(
+                Finding::error(&place.key(key), format!("unknown key `{key}`")).nearest(key, known.iter().copied()),
+            );
+        }
+    }
+
+    fn on_existing_policy(&mut self, map: &Map<String, Value>, place: &Place) -> OnExistingPolicy {
+        const MODES: [(&str, OnExistingPolicy); 3] = [
+            ("merge", OnExistingPolicy::Merge),
+            ("skip", OnExistingPolicy::Skip),
+            ("replace", OnExistingPolicy::Replace),
+        ];
+        let Some(value) = map.get("on_existing_policy") else { return OnExistingPolicy::default() };
+        let written = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        if let Some((_, mode)) = MODES.iter().find(|(name, _)| value.as_str() == Some(name)) {
+            return *mode;
+        }
+        self.findings.push(
+            Finding::error(&place.key("on_existing_policy"), format!("unknown way `{written}`"))
+                .nearest(&written, MODES.map(|(name, _)| name)),
+        );
+        OnExistingPolicy::default()
+    }
+
+    fn rules(&mut self, rules: &Value, place: &Place) -> Vec<Rule> {
+        let Value::Array(values) = rules else {
+            self.error(place, "a list of rules is wanted here", r#"write `"rules": []` for none"#);
+            return Vec::new();
+        };
+        let mut rules = Vec::new();
+        for (index, value) in values.iter().enumerate() {
+            let place = place.index(index);
+            let Value::Object(map) = value else {
+                self.error(&place, "a rule is an object", r#"write `{"name": …, "template": …, "with": …}`"#);
+                continue;
+            };
+            self.known_keys(map, RULE, &place);
+            if values.len() > 1 && !map.contains_key("name") {
+                let message = "`name` is missing, and there is more than one rule";
+                self.error(&place, message, "add a name of letters and digits");
+            }
+            rules.extend(self.rule_of(map, &place));
+        }
+        self.unique_names(&rules);
+        rules
+    }
+
+    fn unique_names(&mut self, rules: &[Rule]) {
+        let mut first = BTreeMap::new();
+        for rule in rules {
+            let Some(name) = &rule.name else { continue };
+            if let Some(earlier) = first.get(name) {
+                let message = format!("the name `{name}` stands at {earlier} already");
+                self.error(&rule.place.key("name"), message, "give each rule a name of its own");
+            } else {
+                first.insert(name, &rule.place);
+            }
+        }
+    }
+
+    fn rule_of(&mut self, map: &Map<String, Value>, place: &Place) -> Option<Rule> {
+        let grant = self.grant(map, place);
+        // What stands beside a broken template or policy is read too, for its findings.
+        let rule = self.rule_with(map, place, Grant::Policy(Value::Null));
+        grant.map(|grant| Rule { grant, ..rule })
+    }
+
+    fn rule_with(&mut self, map: &Map<String, Value>, place: &Place, grant: Grant) -> Rule {
+        let everything = || vec!["*".to_owned()];
+        Rule {
+            name: self.name(map, place),
+            repositories: self.patterns(map, "repositories", place).unwrap_or_else(everything),
+            except: self.patterns(map, "except", place).unwrap_or_default(),
+            tags: self.tags(map, place),
+            grant,
+            place: place.clone(),
+        }
+    }
+
+    fn name(&mut self, map: &Map<String, Value>, place: &Place) -> Option<String> {
+        match map.get("name")? {
+            Value::String(name) if crate::policy::sid::is_sid(name) => Some(name.clone()),
+            name => {
+                let written = name.as_str().map_or_else(|| name.to_string(), str::to_owned);
+                let message = format!("`{written}` is not a rule's name");
+                self.error(&place.key("name"), message, "write letters and digits, as `Workloads`");
+                None
+            }
+        }
+    }
+
+    /// A list of patterns; `None` where there is none, or one with a mistake.
+    fn patterns(&mut self, map: &Map<String, Value>, key: &str, place: &Place) -> Option<Vec<String>> {
+        let value = map.get(key)?;
+        let place = place.key(key);
+        let example = format!(r#"write `"{key}": ["team/*"]`"#);
+        let values = match value {
+            Value::Array(values) if values.is_empty() => {
+                self.error(&place, "an empty list matches nothing", format!("leave `{key}` out, or {example}"));
+                return None;
+            }
+            Value::Array(values) => values,
+            _ => {
+                self.error(&place, "a list of patterns is wanted here", example);
+                return None;
+            }
+        };
+        let mut patterns = Vec::new();
+        for (index, value) in values.iter().enumerate() {
+            let place = place.index(index);
+            match value {
+                Value::String(pattern) if can_match_a_name(pattern) => patterns.push(pattern.clone()),
+                Value::String(pattern) => self.error(
+                    &place,
+                    format!("`{pattern}` can match no repository's name"),
+                    "names have lower-case letters, digits and single `.`, `_`, `-`, `/`; `*` and `?` stand for others",
+                ),
+                _ => self.error(&place, "text is wanted here", &example),
+            }
+        }
+        (patterns.len() == values.len()).then_some(patterns)
+    }
+
+    fn tags(&mut self, map: &Map<String, Value>, place: &Place) -> Tags {
+        let Some(value) = map.get("tags") else { return Tags::new() };
+        let place = place.key("tags");
+        let example = r#"write `"tags": {"team": "pay*"}`"#;
+        let mut tags = Tags::new();
+        match value {
+            Value::Object(map) if !map.is_empty() => {
+                for (key, value) in map {
+                    match value {
+                        Value::String(pattern) => {
+                            tags.insert(key.clone(), pattern.clone());
+                        }
+                        _ => self.error(&place.key(key), "text is wanted here", example),
+                    }
+                }
+            }
+            Value::Object(_) => self.error(&place, "no tag is named", format!("leave `tags` out, or {example}")),
+            _ => self.error(&place, "an object of tags is wanted here", example),
+        }
+        tags
+    }
+
+    fn grant(&mut self, map: &Map<String, Value>, place: &Place) -> Option<Grant> {
+        match (map.get("template"), map.get("policy")) {
+            (Some(template), None) => self.template(template, map, place),
+            (None, Some(policy)) => {
+                if map.contains_key("with") {
+                    let message = "`with` fills a template's variables, and this rule has a `policy`";
+                    self.error(&place.key("with"), message, "take it away");
+                }
+                Some(Grant::Policy(policy.clone()))
+            }
+            (None, None) => {
+                self.error(place, "neither `template` nor `policy`", "say what the repositories get");
+                None
+            }
+            (Some(_), Some(_)) => {
+                self.error(place, "`template` and `policy` exclude each other", "make two rules of it");
+                None
+            }
+        }
+    }
+
+    fn template(&mut self, name: &Value, map: &Map<String, Value>, place: &Place) -> Option<Grant> {
+        let written = name.as_str().map_or_else(|| name.to_string(), str::to_owned);
+        let Some(template) = name.as_str().and_then(Template::named) else {
+            self.findings.push(
+                Finding::error(&place.key("template"), format!("unknown template `{written}`"))
+                    .nearest(&written, Template::names()),
+            );
+            return None;
+        };
+        let nothing = Map::new();
+        let with = match map.get("with") {
+            None => &nothing,
+            Some(Value::Object(with)) => with,
+            Some(_) => {
+                self.error(&place.key("with"), "an object of variables is wanted here", example(&template));
+                return None;
+            }
+        };
+        match template.bind(with, &place.key("with")) {
+            Ok(with) => Some(Grant::Template { template, with }),
+            Err(findings) => {
+                self.findings.extend(findings);
+                None
+            }
+        }
+    }
+}
+
+/// How to write the variables that the template requires.
+fn example(template: &Template) -> String {
+    let required = template.variables.iter().filter(|(_, variable)| variable.default.is_none());
+    let required = required.map(|(name, variable)| variable.example(name)).collect::<Vec<_>>();
+    format!(r#"write `"with": {{{}}}`"#, required.join(", "))
+}
+
+/// Whether some repository's name could match.
+fn can_match_a_name(pattern: &str) -> bool {
+    let known = |byte: u8| {
+        byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-' | b'/' | b'*' | b'?')
+    };
+    !pattern.is_empty() && pattern.len() <= 256 && pattern.bytes().all(known)
+}

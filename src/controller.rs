@@ -1,0 +1,185 @@
+//! One repository: read, reconcile, write, report.
+
+use serde::Serialize;
+
+use crate::{
+    aws::{ConfigurationParameter, Deadline, RegistryClient, Unreachable},
+    configuration::Tags,
+    error::Error,
+    policy::{
+        document::{Document, Statement},
+        principal,
+        sid::SidPrefix,
+    },
+    reconcile::{Impossible, Plan, Reason, reconcile},
+    repository::Repository,
+};
+
+/// A repository to bring in line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    /// The repository.
+    pub repository: Repository,
+    /// Its tags, where the trigger knows them.
+    pub tags: Option<Tags>,
+}
+
+/// What became of a repository's policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// A document was written.
+    Applied,
+    /// Our last managed statement was taken away.
+    Removed,
+    /// There was nothing to do.
+    Unchanged,
+    /// It was left alone on purpose.
+    Skipped,
+    /// The repository no longer exists.
+    Gone,
+}
+
+/// What was done for one repository.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Report {
+    /// The repository's ARN.
+    pub repository: String,
+    /// What became of its policy.
+    pub outcome: Outcome,
+    /// The names of the rules that match.
+    pub rules: Vec<String>,
+    /// The ids of the managed statements that its policy holds now.
+    pub statements: Vec<String>,
+    /// Why, for the log.
+    #[serde(skip)]
+    pub why: &'static str,
+}
+
+/// Brings repositories in line with the configuration.
+#[derive(Debug)]
+pub struct Controller {
+    registry: RegistryClient,
+    parameter: ConfigurationParameter,
+    prefix: SidPrefix,
+}
+
+impl Controller {
+    /// A controller over one configuration.
+    #[must_use]
+    pub fn new(registry: RegistryClient, parameter: ConfigurationParameter, prefix: SidPrefix) -> Self {
+        Self { registry, parameter, prefix }
+    }
+
+    /// Brings one repository's policy to what the configuration says.
+    ///
+    /// Configuration and current policy are read side by side, then there is one write, or none.
+    ///
+    /// # Errors
+    /// Where the configuration or the policy cannot be read, or the policy cannot be written. A repository that
+    /// is gone is none.
+    pub async fn bring_in_line(&self, target: &Target, deadline: Deadline) -> Result<Report, Error> {
+        let repository = &target.repository;
+        let (configuration, current) =
+            tokio::join!(self.parameter.configuration(deadline), self.registry.policy(repository, deadline));
+        // Without a configuration nothing can be said of any repository, so its failure comes first.
+        let configuration = configuration?;
+        match self.reconcile(target, &configuration, current, deadline).await {
+            Ok(report) => Ok(report),
+            Err(Unreachable::Gone) => Ok(Report {
+                repository: repository.arn(),
+                outcome: Outcome::Gone,
+                rules: Vec::new(),
+                statements: Vec::new(),
+                why: "the repository no longer exists",
+            }),
+            Err(Unreachable::Failed(error)) => Err(error),
+        }
+    }
+
+    async fn reconcile(
+        &self,
+        target: &Target,
+        configuration: &crate::configuration::Configuration,
+        current: Result<Option<String>, Unreachable>,
+        deadline: Deadline,
+    ) -> Result<Report, Unreachable> {
+        let repository = &target.repository;
+        let current = current?.map(|text| parse(repository, &text)).transpose().map_err(Unreachable::Failed)?;
+        let tags = match &target.tags {
+            Some(tags) => tags.clone(),
+            None if configuration.asks_for_tags(repository) => self.registry.tags(repository, deadline).await?,
+            None => Tags::new(),
+        };
+        let desired = configuration.desired(repository, &tags, &self.prefix).map_err(|findings| {
+            Unreachable::Failed(Error::ConfigurationInvalid { name: self.parameter.name().to_owned(), findings })
+        })?;
+        let plan = reconcile(&desired.statements, current.as_ref(), configuration.on_existing_policy, &self.prefix)
+            .map_err(|reason| Unreachable::Failed(impossible(repository, reason)))?;
+
+        let taken_away = desired.statements.is_empty();
+        let (outcome, why) = match &plan {
+            Plan::Set(document) => {
+                let written = self.registry.set_policy(repository, document, deadline).await;
+                written.map_err(|error| name_deleted_principal(error, document, &self.prefix))?;
+                match taken_away {
+                    true => (Outcome::Removed, "no rule matches, and foreign statements stay"),
+                    false => (Outcome::Applied, "the policy was not what the rules say"),
+                }
+            }
+            Plan::Delete => {
+                self.registry.delete_policy(repository, deadline).await?;
+                (Outcome::Removed, "no rule matches, and no statement is left")
+            }
+            Plan::Leave(Reason::Same) => (Outcome::Unchanged, "the policy says what it should"),
+            Plan::Leave(Reason::NothingOurs) => (Outcome::Unchanged, "no rule matches, and no statement is ours"),
+            Plan::Leave(Reason::Foreign) => (Outcome::Skipped, "the policy holds foreign statements"),
+        };
+        let sids = desired.statements.iter().filter_map(Statement::sid).map(str::to_owned).collect();
+        Ok(Report {
+            repository: repository.arn(),
+            outcome,
+            rules: desired.rules,
+            statements: if outcome == Outcome::Skipped { Vec::new() } else { sids },
+            why,
+        })
+    }
+}
+
+fn parse(repository: &Repository, text: &str) -> Result<Document, Error> {
+    Document::parse(text).map_err(|error| Error::PolicyRejected {
+        repository: repository.arn(),
+        reason: format!("the policy that the repository has cannot be read: {error}"),
+        remedy: "repair or delete it".to_owned(),
+    })
+}
+
+fn impossible(repository: &Repository, reason: Impossible) -> Error {
+    let repository = repository.arn();
+    match reason {
+        Impossible::TooLarge { .. } => Error::PolicyTooLarge { repository, reason },
+        Impossible::Versions { .. } => {
+            Error::PolicyRejected { repository, reason: reason.to_string(), remedy: "see there".to_owned() }
+        }
+    }
+}
+
+/// ECR refuses a whole policy for one principal that was deleted, and does not say which.
+fn name_deleted_principal(error: Unreachable, document: &Document, prefix: &SidPrefix) -> Unreachable {
+    let foreign = document.statements.iter().filter(|statement| !statement.sid().is_some_and(|sid| prefix.owns(sid)));
+    let deleted = foreign.filter_map(|statement| Some((statement, principal::deleted_principal(statement)?))).next();
+    match (error, deleted) {
+        (Unreachable::Failed(Error::PolicyRejected { repository, reason, .. }), Some((statement, id))) => {
+            let statement = statement.sid().map_or_else(|| "without a Sid".to_owned(), |sid| format!("`{sid}`"));
+            Unreachable::Failed(Error::PolicyRejected {
+                repository,
+                reason,
+                remedy: format!(
+                    "the foreign statement {statement} names `{id}`, a role or user that has been deleted: take it \
+                     out of that statement, then the policy can be written"
+                ),
+            })
+        }
+        (error, _) => error,
+    }
+}

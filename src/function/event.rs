@@ -1,0 +1,153 @@
+//! Which repository an event is about.
+//!
+//! Shapes: CloudTrail record contents
+//! (<https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html>)
+//! and non-API events of services
+//! (<https://docs.aws.amazon.com/awscloudtrail/latest/userguide/non-api-aws-service-events.html>), as EventBridge
+//! delivers them.
+
+use aws_lambda_events::eventbridge::EventBridgeEvent;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    configuration::Tags,
+    controller::Target,
+    error::Error,
+    repository::{Registry, Repository, is_account_id},
+};
+
+const API_CALL: &str = "AWS API Call via CloudTrail";
+const SERVICE_EVENT: &str = "AWS Service Event via CloudTrail";
+
+/// What an event asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Trigger {
+    /// A repository is to be brought in line.
+    Repository(Target),
+    /// Nothing is to be done, for this reason.
+    Ignored(String),
+}
+
+/// The few fields of a CloudTrail record that matter here. Other fields vary with the caller and are not read.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+struct Record {
+    event_source: String,
+    event_name: String,
+    error_code: Option<String>,
+    aws_region: Option<String>,
+    recipient_account_id: Option<String>,
+    request_parameters: Option<RequestParameters>,
+    response_elements: Option<ResponseElements>,
+    service_event_details: Option<ServiceEventDetails>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+struct RequestParameters {
+    repository_name: Option<String>,
+    tags: Option<Vec<Tag>>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(expecting = "an object")]
+struct Tag {
+    key: String,
+    #[serde(default)]
+    value: String,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(expecting = "an object")]
+struct ResponseElements {
+    repository: Option<CreatedRepository>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+struct CreatedRepository {
+    repository_name: String,
+    registry_id: Option<String>,
+}
+
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+struct ServiceEventDetails {
+    repository_name: String,
+}
+
+/// What the event asks the function with this ARN to do.
+///
+/// # Errors
+/// `InvalidEvent` where it is no event that the function could act on.
+pub fn read(event: Value, function_arn: &str) -> Result<Trigger, Error> {
+    let own_account = account_of(function_arn)?;
+    let detail_type = event.get("detail-type").and_then(Value::as_str).map(str::to_owned);
+    let made_by_ecr = match detail_type.as_deref() {
+        Some(API_CALL) => false,
+        Some(SERVICE_EVENT) => true,
+        Some(other) => return Err(invalid(format!("its `detail-type` is `{other}`"))),
+        None => return Err(invalid("it has no `detail-type`")),
+    };
+    let event: EventBridgeEvent<Record> =
+        serde_path_to_error::deserialize(event).map_err(|error| invalid(error.to_string()))?;
+    let record = event.detail;
+
+    let from_ecr = match record.event_source.as_str() {
+        "ecr.amazonaws.com" => true,
+        "replication.ecr.amazonaws.com" => made_by_ecr,
+        _ => false,
+    };
+    if !from_ecr {
+        return ignored(format!("the event source is `{}`, not Amazon ECR's private registry", record.event_source));
+    }
+    if record.event_name != "CreateRepository" {
+        return ignored(format!("the event name is `{}`, not `CreateRepository`", record.event_name));
+    }
+    if let Some(code) = record.error_code {
+        return ignored(format!("the call failed with `{code}`, so no repository was created"));
+    }
+
+    let created = record.response_elements.and_then(|elements| elements.repository);
+    let (named, tags) = match record.request_parameters {
+        Some(parameters) => (parameters.repository_name, parameters.tags),
+        None => (None, None),
+    };
+    let account = created.as_ref().and_then(|created| created.registry_id.clone());
+    let account = account.or(record.recipient_account_id).or(event.account);
+    let account = account.ok_or_else(|| invalid("it names no account"))?;
+    let region = event.region.or(record.aws_region).ok_or_else(|| invalid("it names no Region"))?;
+    let name = match made_by_ecr {
+        true => record.service_event_details.map(|details| details.repository_name),
+        false => created.map(|created| created.repository_name).or(named),
+    };
+    let name = name.ok_or_else(|| invalid("it names no repository"))?;
+
+    let registry = Registry::new(&account, &region).map_err(|error| invalid(error.to_string()))?;
+    if registry.id() != own_account {
+        return ignored(format!(
+            "the registry is that of account `{account}`, and this function acts on that of `{own_account}` only"
+        ));
+    }
+    let repository = Repository::new(registry, &name).map_err(|error| invalid(error.to_string()))?;
+    let tags = match made_by_ecr {
+        true => None,
+        false => Some(tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect::<Tags>()),
+    };
+    Ok(Trigger::Repository(Target { repository, tags }))
+}
+
+/// The account within a function's ARN, `arn:aws:lambda:eu-central-1:111122223333:function:name`.
+fn account_of(function_arn: &str) -> Result<&str, Error> {
+    let account = function_arn.split(':').nth(4).filter(|account| is_account_id(account));
+    account.ok_or_else(|| invalid(format!("the invoked function's ARN `{function_arn}` names no account")))
+}
+
+fn ignored(why: String) -> Result<Trigger, Error> {
+    Ok(Trigger::Ignored(why))
+}
+
+fn invalid(reason: impl Into<String>) -> Error {
+    Error::InvalidEvent(reason.into())
+}

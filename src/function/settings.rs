@@ -1,0 +1,105 @@
+//! The function's environment variables.
+
+use std::{path::PathBuf, time::Duration};
+
+use crate::{
+    configuration::Findings,
+    error::Error,
+    finding::{Finding, Place},
+    policy::sid::SidPrefix,
+};
+
+/// The function's settings.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// Name or ARN of the parameter that holds the configuration.
+    pub parameter: String,
+    /// How long a configuration that was read is used.
+    pub keep: Duration,
+    /// What the ids of our statements begin with.
+    pub prefix: SidPrefix,
+    /// A file of certificates to trust in place of the system's.
+    pub ca_bundle: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Reads the settings through `variable`, which gives an environment variable's value. An empty value is none.
+    ///
+    /// # Errors
+    /// Where `POLICY_PARAMETER` is missing, or another variable's value cannot be used.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
+        let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let parameter = variable("POLICY_PARAMETER").ok_or_else(|| Error::ConfigurationMissing {
+            reason: "the environment variable `POLICY_PARAMETER` is not set".to_owned(),
+            remedy: "set it to the name or ARN of the SSM parameter that holds the configuration".to_owned(),
+        })?;
+        let keep = match variable("POLICY_CACHE_SECONDS") {
+            None => 60,
+            Some(seconds) => seconds.parse::<u32>().map_err(|_| {
+                let message = format!("`{seconds}` is not a number of seconds");
+                invalid("POLICY_CACHE_SECONDS", message, "write a whole number, or `0` to read it every time")
+            })?,
+        };
+        let prefix = match variable("STATEMENT_PREFIX") {
+            None => SidPrefix::default(),
+            Some(prefix) => SidPrefix::new(&prefix)
+                .map_err(|error| invalid("STATEMENT_PREFIX", error.to_string(), "leave it out for `AutoPolicy`"))?,
+        };
+        Ok(Self {
+            parameter,
+            keep: Duration::from_secs(keep.into()),
+            prefix,
+            ca_bundle: variable("AWS_CA_BUNDLE").map(PathBuf::from),
+        })
+    }
+}
+
+fn invalid(name: &str, message: String, hint: &str) -> Error {
+    let finding = Finding::error(&Place::root(), message).hint(hint);
+    Error::ConfigurationInvalid { name: name.to_owned(), findings: Findings(vec![finding]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(variables: &[(&str, &str)], expected: Result<(&str, u64), &str>) {
+        let lookup =
+            |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        let settings = Settings::read(lookup);
+        let found = settings.as_ref().map(|settings| (settings.parameter.as_str(), settings.keep.as_secs()));
+        match (found, expected) {
+            (Ok(found), Ok(expected)) => assert_eq!(found, expected),
+            (Err(error), Err(expected)) => assert_eq!(error.to_string(), expected),
+            (found, expected) => panic!("{found:?} is not {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn the_parameter_is_required_and_the_rest_has_defaults() {
+        check(&[("POLICY_PARAMETER", "/x")], Ok(("/x", 60)));
+        check(&[("POLICY_PARAMETER", "/x"), ("POLICY_CACHE_SECONDS", "0"), ("STATEMENT_PREFIX", "")], Ok(("/x", 0)));
+        let missing = "no configuration: the environment variable `POLICY_PARAMETER` is not set; set it to the name \
+                       or ARN of the SSM parameter that holds the configuration";
+        check(&[], Err(missing));
+        check(&[("POLICY_PARAMETER", "")], Err(missing));
+    }
+
+    #[test]
+    fn a_value_that_cannot_be_used_stops_the_start() {
+        for seconds in ["-1", "1.5", "a minute"] {
+            let expected = format!(
+                "the value of `POLICY_CACHE_SECONDS` cannot be used, and nothing was written:\nerror at the top: \
+                 `{seconds}` is not a number of seconds; write a whole number, or `0` to read it every time"
+            );
+            check(&[("POLICY_PARAMETER", "/x"), ("POLICY_CACHE_SECONDS", seconds)], Err(&expected));
+        }
+        check(
+            &[("POLICY_PARAMETER", "/x"), ("STATEMENT_PREFIX", "x-y")],
+            Err("the value of `STATEMENT_PREFIX` cannot be used, and nothing was written:\nerror at the top: `x-y` \
+                 cannot begin a statement id; write a letter, then letters and digits, 3 to 32 in all; leave it out \
+                 for `AutoPolicy`"),
+        );
+    }
+}

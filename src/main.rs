@@ -1,0 +1,80 @@
+//! The Lambda function `bootstrap`: reads its environment once, then hands every event to the library.
+
+use std::{
+    process::ExitCode,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use ecr_autopolicy::{
+    aws::{ConfigurationParameter, Connection, Deadline, RegistryClient},
+    controller::Controller,
+    error::Error,
+    function::{Answer, Function, Settings},
+};
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use serde_json::Value;
+use tracing::level_filters::LevelFilter;
+
+/// What is kept back of an invocation's time, to answer before Lambda ends the process.
+const TO_ANSWER: Duration = Duration::from_millis(500);
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    start_log();
+    let function = match start().await {
+        Ok(function) => function,
+        Err(error) => {
+            tracing::error!(error_type = error.label(), error = %error, "cannot start");
+            return ExitCode::FAILURE;
+        }
+    };
+    let handler = service_fn(|event| handle(&function, event));
+    match lambda_runtime::run(handler).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "the runtime stopped");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Lambda's own log settings: `AWS_LAMBDA_LOG_FORMAT` and `AWS_LAMBDA_LOG_LEVEL`.
+fn start_log() {
+    let level = match variable("AWS_LAMBDA_LOG_LEVEL").as_deref() {
+        Some("FATAL") => LevelFilter::ERROR,
+        Some(level) => level.parse().unwrap_or(LevelFilter::INFO),
+        None => LevelFilter::INFO,
+    };
+    let log = tracing_subscriber::fmt().with_max_level(level).with_target(false).with_ansi(false);
+    match variable("AWS_LAMBDA_LOG_FORMAT").as_deref() {
+        Some("Text") => log.init(),
+        _ => log.json().flatten_event(true).with_span_list(false).init(),
+    }
+}
+
+async fn start() -> Result<Function, Error> {
+    let settings = Settings::read(variable)?;
+    let connection = Connection::from_environment(settings.ca_bundle).await.map_err(|error| {
+        Error::ConfigurationMissing { reason: error.to_string(), remedy: "then start again".to_owned() }
+    })?;
+    let prefix = settings.prefix;
+    let parameter = ConfigurationParameter::new(&connection, settings.parameter, prefix.clone(), settings.keep);
+    Ok(Function::new(Controller::new(RegistryClient::new(connection), parameter, prefix)))
+}
+
+async fn handle(function: &Function, event: LambdaEvent<Value>) -> Result<Answer, Diagnostic> {
+    let (event, context) = event.into_parts();
+    let deadline = deadline(Duration::from_millis(context.deadline));
+    let answer = function.handle(event, &context.invoked_function_arn, deadline).await;
+    answer.map_err(|error| Diagnostic { error_type: error.label().to_owned(), error_message: error.to_string() })
+}
+
+/// `end` is when Lambda ends the invocation, since the Unix epoch.
+fn deadline(end: Duration) -> Deadline {
+    let left = (UNIX_EPOCH + end).duration_since(SystemTime::now()).unwrap_or_default();
+    Deadline::after(left.saturating_sub(TO_ANSWER.min(left / 5)))
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}

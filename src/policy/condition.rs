@@ -1,0 +1,123 @@
+//! Condition operators and keys, taken apart.
+//!
+//! Source: IAM JSON policy elements, Condition operators
+//! (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html>).
+
+/// Which of a multivalued key's values must match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Qualifier {
+    /// `ForAnyValue:`, at least one.
+    ForAnyValue,
+    /// `ForAllValues:`, each one; true where there is none at all.
+    ForAllValues,
+}
+
+/// A condition operator with its set and `IfExists` forms taken off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Operator<'a> {
+    /// The set form, where there is one.
+    pub qualifier: Option<Qualifier>,
+    /// The operator itself, as `StringLike`.
+    pub base: &'a str,
+    /// Whether a request without the key passes.
+    pub if_exists: bool,
+}
+
+impl<'a> Operator<'a> {
+    /// The base operators that IAM knows.
+    pub const KNOWN: [&'static str; 27] = [
+        "StringEquals",
+        "StringNotEquals",
+        "StringEqualsIgnoreCase",
+        "StringNotEqualsIgnoreCase",
+        "StringLike",
+        "StringNotLike",
+        "NumericEquals",
+        "NumericNotEquals",
+        "NumericLessThan",
+        "NumericLessThanEquals",
+        "NumericGreaterThan",
+        "NumericGreaterThanEquals",
+        "DateEquals",
+        "DateNotEquals",
+        "DateLessThan",
+        "DateLessThanEquals",
+        "DateGreaterThan",
+        "DateGreaterThanEquals",
+        "Bool",
+        "BinaryEquals",
+        "IpAddress",
+        "NotIpAddress",
+        "ArnEquals",
+        "ArnLike",
+        "ArnNotEquals",
+        "ArnNotLike",
+        "Null",
+    ];
+
+    /// Takes an operator's name apart. Says nothing about whether IAM knows it.
+    #[must_use]
+    pub fn parse(text: &'a str) -> Self {
+        let (qualifier, rest) = match text.split_once(':') {
+            Some(("ForAnyValue", rest)) => (Some(Qualifier::ForAnyValue), rest),
+            Some(("ForAllValues", rest)) => (Some(Qualifier::ForAllValues), rest),
+            _ => (None, text),
+        };
+        let (base, if_exists) = rest.strip_suffix("IfExists").map_or((rest, false), |base| (base, true));
+        Self { qualifier, base, if_exists }
+    }
+
+    /// Whether IAM knows the operator in this form.
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        Self::KNOWN.contains(&self.base) && !(self.base == "Null" && self.if_exists)
+    }
+}
+
+/// Whether a request can hold several values of the key, so that a set form of the operator is needed.
+#[must_use]
+pub fn is_multivalued(key: &str) -> bool {
+    const MULTIVALUED: [&str; 6] = [
+        "aws:calledvia",
+        "aws:principalorgpaths",
+        "aws:principalservicenameslist",
+        "aws:sourceorgpaths",
+        "aws:resourceorgpaths",
+        "aws:tagkeys",
+    ];
+    MULTIVALUED.contains(&key.to_ascii_lowercase().as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operator_is_a_set_form_a_base_and_a_suffix() {
+        for (text, qualifier, base, if_exists) in [
+            ("StringLike", None, "StringLike", false),
+            ("StringLikeIfExists", None, "StringLike", true),
+            ("ForAnyValue:StringLike", Some(Qualifier::ForAnyValue), "StringLike", false),
+            ("ForAllValues:ArnEqualsIfExists", Some(Qualifier::ForAllValues), "ArnEquals", true),
+            ("ForSomeValues:StringLike", None, "ForSomeValues:StringLike", false),
+        ] {
+            assert_eq!(Operator::parse(text), Operator { qualifier, base, if_exists }, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_iams_own_operators_are_known() {
+        for (text, expected) in [
+            ("StringLike", true),
+            ("ForAnyValue:StringLikeIfExists", true),
+            ("Null", true),
+            ("NullIfExists", false),
+            ("stringlike", false),
+            ("ForSomeValues:StringLike", false),
+            ("StringMatches", false),
+            ("", false),
+        ] {
+            assert_eq!(Operator::parse(text).is_known(), expected, "{text}");
+        }
+    }
+}
