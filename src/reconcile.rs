@@ -56,8 +56,7 @@ pub enum Impossible {
     /// Foreign statements need an older Version than ours.
     #[error(
         "the foreign statement `{foreign}` contains `${{` under policy Version `{version}`, where that is plain text, \
-         and our statement `{managed}` needs Version `2012-10-17`, where it is a variable; write the foreign one \
-         without it and set the document's Version to `2012-10-17`"
+         and our statement `{managed}` needs Version `2012-10-17`, where it is a variable"
     )]
     Versions {
         /// The Sid of the foreign statement.
@@ -147,3 +146,6 @@ fn meanings<'a>(statements: impl IntoIterator<Item = &'a Statement>) -> BTreeMap
 fn characters(statement: &Statement) -> usize {
     serde_json::to_string(statement.elements()).map_or(0, |text| text.chars().count())
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,7 +25,7 @@ pub(super) fn check(configuration: &Configuration, prefix: &SidPrefix) -> Vec<Fi
     for rule in &configuration.rules {
         let mut found = variables_of(rule, &sample);
         if let (true, Ok(policy)) = (found.is_empty(), rule.render(&sample)) {
-            found.extend(grammar::check(&policy, &rule.grant_place()));
+            found.extend(grammar::check(&policy, &rule.place));
         }
         if let (false, Ok(statements)) = (found.iter().any(Finding::is_error), rule.statements(&sample, prefix)) {
             for (index, sid) in statements.iter().filter_map(Statement::sid).enumerate() {
@@ -73,17 +73,17 @@ pub(super) fn exposure(rule: &Rule, statements: &[Statement]) -> Vec<Finding> {
 fn variables_of(rule: &Rule, sample: &Repository) -> Vec<Finding> {
     match &rule.grant {
         Grant::Template { template, with } => {
-            variables::check(&template.policy, &with.clone().or(given(sample)), &rule.grant_place())
+            variables::check(&template.policy, &with.clone().or(given(sample)), &rule.place)
         }
-        Grant::Policy(policy) => variables::check(policy, &given(sample), &rule.grant_place()),
+        Grant::Policy(policy) => variables::check(policy, &given(sample), &rule.place),
     }
 }
 
 /// A template's statements do not stand in the configuration, so the template's name has to do.
 fn statement_place(rule: &Rule, index: usize) -> Place {
     match &rule.grant {
-        Grant::Template { .. } => rule.grant_place(),
-        Grant::Policy(_) => rule.grant_place().key("Statement").index(index),
+        Grant::Template { .. } => rule.place.clone(),
+        Grant::Policy(_) => rule.place.key("Statement").index(index),
     }
 }
 

@@ -28,7 +28,7 @@ pub struct Rule {
     pub tags: Tags,
     /// What the repositories get.
     pub grant: Grant,
-    /// Where the rule stands in the configuration.
+    /// Where what they get stands in the configuration.
     pub place: Place,
 }
 
@@ -71,7 +71,7 @@ impl Rule {
             Grant::Template { template, with } => (&template.policy, with.clone().or(given(repository))),
             Grant::Policy(policy) => (policy, given(repository)),
         };
-        variables::replace(policy, &scope).map_err(|error| Finding::error(&self.grant_place(), error.to_string()))
+        variables::replace(policy, &scope).map_err(|error| Finding::error(&self.place, error.to_string()))
     }
 
     /// The managed statements that the rule gives to the repository.
@@ -80,7 +80,7 @@ impl Rule {
     /// Where the rule's policy cannot be rendered, or is no policy document.
     pub fn statements(&self, repository: &Repository, prefix: &SidPrefix) -> Result<Vec<Statement>, Finding> {
         let document = Document::from_value(self.render(repository)?)
-            .map_err(|error| Finding::error(&self.grant_place(), error.to_string()))?;
+            .map_err(|error| Finding::error(&self.place, error.to_string()))?;
         Ok(document
             .statements
             .iter()
@@ -90,17 +90,6 @@ impl Rule {
                 statement.with_sid(prefix.sid(self.name.as_deref(), statement.sid().unwrap_or(&by_position)))
             })
             .collect())
-    }
-
-    /// Where the user looks for what the rule gives.
-    #[must_use]
-    pub fn grant_place(&self) -> Place {
-        match self.grant {
-            Grant::Template { .. } => self.place.key("template"),
-            // A bare policy document is the whole value.
-            Grant::Policy(_) if self.place == Place::root() => self.place.clone(),
-            Grant::Policy(_) => self.place.key("policy"),
-        }
     }
 }
 

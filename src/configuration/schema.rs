@@ -45,7 +45,11 @@ impl Reader {
                 return configuration;
             }
             Err(error) => {
-                self.error(&place, format!("the configuration is not JSON: {error}"), "see there");
+                self.error(
+                    &place,
+                    format!("the configuration is not JSON: {error}"),
+                    "look there for a missing or surplus comma, quote or brace",
+                );
                 return configuration;
             }
         };
@@ -126,19 +130,20 @@ impl Reader {
             }
             rules.extend(self.rule_of(map, &place));
         }
-        self.unique_names(&rules);
+        self.unique_names(values, place);
         rules
     }
 
-    fn unique_names(&mut self, rules: &[Rule]) {
+    fn unique_names(&mut self, rules: &[Value], place: &Place) {
         let mut first = BTreeMap::new();
-        for rule in rules {
-            let Some(name) = &rule.name else { continue };
+        for (index, rule) in rules.iter().enumerate() {
+            let Some(name) = rule.get("name").and_then(Value::as_str) else { continue };
+            let place = place.index(index).key("name");
             if let Some(earlier) = first.get(name) {
                 let message = format!("the name `{name}` stands at {earlier} already");
-                self.error(&rule.place.key("name"), message, "give each rule a name of its own");
+                self.error(&place, message, "give each rule a name of its own");
             } else {
-                first.insert(name, &rule.place);
+                first.insert(name, place);
             }
         }
     }
@@ -147,7 +152,10 @@ impl Reader {
         let grant = self.grant(map, place);
         // What stands beside a broken template or policy is read too, for its findings.
         let rule = self.rule_with(map, place, Grant::Policy(Value::Null));
-        grant.map(|grant| Rule { grant, ..rule })
+        grant.map(|grant| {
+            let key = if matches!(grant, Grant::Template { .. }) { "template" } else { "policy" };
+            Rule { grant, place: place.key(key), ..rule }
+        })
     }
 
     fn rule_with(&mut self, map: &Map<String, Value>, place: &Place, grant: Grant) -> Rule {

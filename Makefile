@@ -1,0 +1,80 @@
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON := $(shell command -v python3)
+READY := .venv/.ready
+BUILT := .aws-sam/local/template.yaml
+
+# The function is built for the machine that runs it here; deployed to AWS, it is arm64 unless you say otherwise.
+MACHINE := $(shell uname -m)
+ARCHITECTURE := $(if $(filter aarch64 arm64,$(MACHINE)),arm64,x86_64)
+TARGET := $(if $(filter arm64,$(ARCHITECTURE)),aarch64,x86_64)-unknown-linux-gnu
+
+# cargo-lambda links with the zig that the first python3 on PATH has.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+# Caches stay below this folder, where `make clean` finds them.
+export ZIG_GLOBAL_CACHE_DIR := $(CURDIR)/target/zig
+export CARGO_ZIGBUILD_CACHE_DIR := $(CURDIR)/target/zigbuild
+export PYTHONDONTWRITEBYTECODE := 1
+export SAM_CLI_TELEMETRY := 0
+# Colours, where asked for, are the demo's and cargo's; sam and pytest write for a log.
+PYTEST := .venv/bin/python3 -m pytest -p no:cacheprovider --quiet
+
+.PHONY: help demo test lint test-rust test-deployment build setup format clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: build ## Deploy to a local AWS, create repositories, and show the policies they get (needs no AWS account)
+	@.venv/bin/python3 tests/local/demo.py
+
+test: lint test-rust test-deployment ## Run everything that CI runs
+	@rust=$$(awk '/^test result:/ { run += $$4; ignored += $$8 } END { print run " Rust tests (" ignored " ignored)" }' target/test-rust.log); \
+	deployment=$$(tail -n 1 target/test-deployment.log | sed 's/ in .*//'); \
+	echo "make test: format, clippy, template, $$rust and the deployment tests ($$deployment) are fine"
+
+lint: setup ## Check the formatting, clippy, and the template with sam and cfn-lint's serverless rules
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	sam validate --lint --region eu-west-1
+	cfn-lint
+
+test-rust: setup ## Run the Rust tests; plain `cargo test` does the same
+	@mkdir -p target
+	cargo test 2>&1 | tee target/test-rust.log
+
+test-deployment: build ## Deploy to a local AWS that enforces the function's role, and test what happens there
+	@mkdir -p target
+	$(PYTEST) tests/local 2>&1 | tee target/test-deployment.log
+
+build: $(BUILT) ## Build the function with `sam build`, for this machine's processor
+
+$(BUILT): template.yaml Cargo.toml Cargo.lock $(wildcard build.rs) $(shell find $(wildcard src policies .cargo) -type f) | setup
+	@echo "sam build: the release build takes some minutes when it is the first"
+	@mkdir -p target
+	@sam build --build-dir $(@D) --parameter-overrides Architecture=$(ARCHITECTURE) > target/sam-build.log 2>&1 \
+	  || { cat target/sam-build.log; exit 1; }
+
+setup: $(READY) ## Install the tools: Python packages into .venv, and Rust components that are missing
+	@cargo fmt --version > /dev/null 2>&1 || rustup component add rustfmt
+	@cargo clippy --version > /dev/null 2>&1 || rustup component add clippy
+	@test -d "$$(rustc --print target-libdir --target $(TARGET))" || rustup target add $(TARGET)
+
+$(READY): tests/requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "this needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) --version)" >&2; exit 1; }
+	@echo "installing the tools into .venv"
+	@$(PYTHON) -m venv .venv
+	@.venv/bin/python3 -m pip install --quiet --disable-pip-version-check --no-deps --requirement tests/requirements.txt
+	@.venv/bin/python3 -m pip check > /dev/null
+	@touch $@
+
+format: setup ## Format the Rust code
+	cargo fmt
+
+clean: ## Remove everything that these targets made
+	rm -rf .venv .aws-sam target
