@@ -9,9 +9,11 @@ fn main() -> io::Result<()> {
     let policies = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join("policies");
     let generated = format!(
         "pub(super) const TEMPLATES: &[(&str, &str)] = &[{}];\n\
-         pub(super) const ACCESS_LEVELS: &[(&str, &str)] = &[{}];\n",
+         pub(super) const ACCESS_LEVELS: &[(&str, &str)] = &[{}];\n\
+         pub(super) const ACTIONS: &[(&str, &str)] = &[{}];\n",
         listing(&policies)?,
         listing(&policies.join("access-levels"))?,
+        listing(&policies.join("actions"))?,
     );
     let target = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
     fs::write(target.join("policies.rs"), generated)

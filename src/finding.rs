@@ -27,6 +27,8 @@ pub struct Finding {
     pub severity: Severity,
     /// Where it stands.
     pub place: Place,
+    /// The same in the text, where there is one.
+    pub position: Option<Position>,
     /// What is wrong, in lower case and without a full stop.
     pub message: String,
     /// What to write instead.
@@ -36,7 +38,7 @@ pub struct Finding {
 impl Finding {
     /// Something that must be changed.
     pub fn error(place: &Place, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, place: place.clone(), message: message.into(), hint: None }
+        Self { severity: Severity::Error, place: place.clone(), position: None, message: message.into(), hint: None }
     }
 
     /// Something that should be looked at.
@@ -54,7 +56,7 @@ impl Finding {
     #[must_use]
     pub fn nearest<'a>(self, written: &str, valid: impl IntoIterator<Item = &'a str>) -> Self {
         let valid = valid.into_iter().collect::<Vec<_>>();
-        let hint = nearest(written, &valid).map_or_else(
+        let hint = nearest(written, valid.iter().copied()).map_or_else(
             || match valid.as_slice() {
                 [] => "nothing is valid here".to_owned(),
                 valid => format!("valid here: {}", quoted(valid)),
@@ -67,12 +69,25 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {}: {}", self.severity, self.place, self.message)?;
+        write!(f, "{} at {}", self.severity, self.place)?;
+        if let Some(Position { line, column }) = self.position {
+            write!(f, " (line {line}, column {column})")?;
+        }
+        write!(f, ": {}", self.message)?;
         match &self.hint {
             Some(hint) => write!(f, "; {hint}"),
             None => Ok(()),
         }
     }
+}
+
+/// Line and column in a text, both from 1; a column is a character.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// The line.
+    pub line: usize,
+    /// The column.
+    pub column: usize,
 }
 
 /// A place within a JSON text: a JSON pointer (RFC 6901).
@@ -98,6 +113,11 @@ impl Place {
         Self(format!("{}/{index}", self.0))
     }
 
+    /// The keys and indices from the top down.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = String> {
+        self.0.split('/').skip(1).map(|part| part.replace("~1", "/").replace("~0", "~"))
+    }
+
     /// The pointer itself; empty for the whole text.
     #[must_use]
     pub fn pointer(&self) -> &str {
@@ -117,11 +137,12 @@ pub fn quoted<S: AsRef<str>>(words: &[S]) -> String {
     words.iter().map(|word| format!("`{}`", word.as_ref())).collect::<Vec<_>>().join(", ")
 }
 
-fn nearest<'a>(written: &str, valid: &[&'a str]) -> Option<&'a str> {
+/// The valid word that a user most likely meant.
+pub(crate) fn nearest<'a>(written: &str, valid: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = written.to_lowercase();
     valid
-        .iter()
-        .map(|word| (strsim::damerau_levenshtein(&lower, &word.to_lowercase()), *word))
+        .into_iter()
+        .map(|word| (strsim::damerau_levenshtein(&lower, &word.to_lowercase()), word))
         .filter(|(distance, word)| *distance <= 1 + word.len().min(written.len()) / 4)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, word)| word)

@@ -7,14 +7,11 @@ use thiserror::Error;
 use crate::{
     configuration::OnExistingPolicy,
     policy::{
-        document::{Document, Statement},
+        document::{Document, POLICY_TEXT_LIMIT, Statement},
         sameness::{self, Meaning},
         sid::SidPrefix,
     },
 };
-
-/// ECR's limit for `policyText`, in characters (`SetRepositoryPolicy`, Request parameters).
-pub const POLICY_TEXT_LIMIT: usize = 10_240;
 
 /// What is to be done with one repository's policy.
 #[derive(Clone, Debug, PartialEq)]

@@ -49,8 +49,11 @@ impl ConfigurationParameter {
             return Ok(Arc::clone(configuration));
         }
         let text = self.read(deadline).await?;
-        let configuration = Configuration::parse(&text, &self.prefix)
+        let (configuration, warnings) = Configuration::parse(&text, &self.prefix)
             .map_err(|findings| Error::ConfigurationInvalid { name: self.name.clone(), findings })?;
+        for warning in &warnings.0 {
+            tracing::warn!(parameter = self.name, %warning, "configuration");
+        }
         let configuration = Arc::new(configuration);
         *self.kept() = Some((Instant::now(), Arc::clone(&configuration)));
         Ok(configuration)

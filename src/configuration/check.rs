@@ -1,16 +1,17 @@
 //! What can be said of a configuration only once its policies are rendered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Configuration, Grant, Rule, rule::given};
 use crate::{
     finding::{Finding, Place},
     policy::{
-        document::Statement,
+        document::{Document, POLICY_TEXT_LIMIT, Statement},
         exposure::{self, Exposure},
-        grammar,
+        grammar, privilege,
+        sameness::Meaning,
         sid::SidPrefix,
-        variables,
+        variables, wildcard,
     },
     repository::{Registry, Repository},
 };
@@ -22,6 +23,8 @@ pub(super) fn check(configuration: &Configuration, prefix: &SidPrefix) -> Vec<Fi
     let Some(sample) = sample() else { return Vec::new() };
     let mut findings = Vec::new();
     let mut sids: BTreeMap<String, Place> = BTreeMap::new();
+    let mut for_all = 0;
+    let mut rendered = Vec::new();
     for rule in &configuration.rules {
         let mut found = variables_of(rule, &sample);
         if let (true, Ok(policy)) = (found.is_empty(), rule.render(&sample)) {
@@ -41,8 +44,77 @@ pub(super) fn check(configuration: &Configuration, prefix: &SidPrefix) -> Vec<Fi
             }
             let allowed = configuration.allow_public;
             found.extend(exposure(rule, &statements).into_iter().filter(|finding| !(allowed && finding.is_error())));
+            found.extend(power(rule, &statements, &sample));
+            let size = characters(&statements);
+            if size > POLICY_TEXT_LIMIT {
+                found.push(too_large(&rule.place, "the rule's policy", size));
+            } else if rule.is_for_all() {
+                for_all += size;
+            }
+            if found.iter().all(|finding| !finding.is_error()) {
+                rendered.push((rule, statements));
+            }
         }
         findings.extend(found);
+    }
+    if for_all > POLICY_TEXT_LIMIT {
+        findings.push(too_large(&Place::root().key("rules"), "the policy that every repository gets", for_all));
+    }
+    findings.extend(configuration.rules.iter().filter_map(matches_nothing));
+    findings.extend(pointless(&rendered));
+    findings
+}
+
+/// Statements by which others could change the policy or delete the repository.
+fn power(rule: &Rule, statements: &[Statement], sample: &Repository) -> Vec<Finding> {
+    let findings = statements.iter().enumerate().filter_map(|(index, statement)| {
+        let action = privilege::power_of_others(statement, sample.registry().id())?;
+        let message = format!("others than the registry's own account get `{action}`");
+        let hint =
+            "that is power over the repository itself; write an access level such as `PullPush`, or single actions";
+        Some(Finding::warning(&statement_place(rule, index), message).hint(hint))
+    });
+    findings.collect()
+}
+
+fn characters(statements: &[Statement]) -> usize {
+    let version = Some(Document::VERSION.to_owned());
+    Document { version, id: None, statements: statements.to_vec() }.to_text().chars().count()
+}
+
+fn too_large(place: &Place, what: &str, size: usize) -> Finding {
+    Finding::error(place, format!("{what} has {size} characters, and ECR takes {POLICY_TEXT_LIMIT}"))
+        .hint("name fewer principals, or let the template `organization` or `organization-ou` name them as one")
+}
+
+/// A rule whose exceptions leave nothing of its repositories.
+fn matches_nothing(rule: &Rule) -> Option<Finding> {
+    let excepted = |pattern: &String| rule.except.iter().any(|except| wildcard::covers(except, pattern));
+    rule.repositories.iter().all(excepted).then(|| {
+        Finding::warning(
+            &rule.place,
+            "the rule matches no repository: `except` takes away all that `repositories` names",
+        )
+        .hint("narrow `except`, or take the rule away")
+    })
+}
+
+/// Rules that add nothing to what another one gives to the same repositories.
+fn pointless(rendered: &[(&Rule, Vec<Statement>)]) -> Vec<Finding> {
+    let says = |statements: &[Statement]| statements.iter().map(Meaning::of).collect::<BTreeSet<_>>();
+    let mut findings = Vec::new();
+    for (index, (rule, statements)) in rendered.iter().enumerate() {
+        let meaning = says(statements);
+        let wider = rendered.iter().enumerate().find(|(other_index, (other, others))| {
+            let same_repositories = other.is_wider_than(rule);
+            // Of two equal rules, the later one is pointless.
+            let first = !rule.is_wider_than(other) || *other_index < index;
+            *other_index != index && same_repositories && first && meaning.is_subset(&says(others))
+        });
+        if let Some((_, (other, _))) = wider {
+            let message = format!("the rule adds nothing to the one at {}", other.place);
+            findings.push(Finding::warning(&rule.place, message).hint("take it away"));
+        }
     }
     findings
 }

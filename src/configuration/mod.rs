@@ -1,6 +1,7 @@
 //! The configuration: what ops write into the parameter, and which statements a repository gets by it. Pure.
 
 mod check;
+mod positions;
 mod rule;
 mod schema;
 
@@ -50,24 +51,29 @@ pub struct Desired {
 }
 
 impl Configuration {
-    /// Reads the parameter's value. White space alone means no rules.
+    /// Reads the parameter's value, and tells what should be looked at in it. White space alone means no rules.
     ///
     /// # Errors
     /// Every finding, where one of them is an error.
-    pub fn parse(text: &str, prefix: &SidPrefix) -> Result<Self, Findings> {
+    pub fn parse(text: &str, prefix: &SidPrefix) -> Result<(Self, Findings), Findings> {
         let (configuration, findings) = Self::examine(text, prefix);
-        match configuration {
-            Some(configuration) if !findings.has_errors() => Ok(configuration),
-            _ => Err(findings),
-        }
+        if findings.has_errors() { Err(findings) } else { Ok((configuration, findings)) }
     }
 
-    /// Reads the parameter's value, and tells everything there is to say about it.
+    /// As much of the configuration as can be read, and everything there is to say about it.
     #[must_use]
-    pub fn examine(text: &str, prefix: &SidPrefix) -> (Option<Self>, Findings) {
+    pub fn examine(text: &str, prefix: &SidPrefix) -> (Self, Findings) {
         let (configuration, mut findings) = schema::read(text);
         findings.extend(check::check(&configuration, prefix));
-        (Some(configuration), Findings(findings))
+        let is_json = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+        let positions = is_json.then(|| positions::Positions::of(text));
+        if let Some(positions) = &positions {
+            findings.extend(positions.duplicate_keys());
+            for finding in &mut findings {
+                finding.position = positions.find(&finding.place);
+            }
+        }
+        (configuration, Findings(findings))
     }
 
     /// Whether the tags of this repository decide on what it gets.

@@ -62,6 +62,21 @@ impl Rule {
         any(&self.repositories) && !any(&self.except)
     }
 
+    /// Whether every repository gets what the rule gives.
+    #[must_use]
+    pub fn is_for_all(&self) -> bool {
+        self.tags.is_empty() && self.except.is_empty() && self.repositories.iter().any(|pattern| pattern == "*")
+    }
+
+    /// Whether the rule is sure to match each repository that the other one matches.
+    #[must_use]
+    pub fn is_wider_than(&self, other: &Self) -> bool {
+        let covered = |pattern: &String, by: &[String]| by.iter().any(|wider| wildcard::covers(wider, pattern));
+        other.repositories.iter().all(|pattern| covered(pattern, &self.repositories))
+            && self.except.iter().all(|pattern| covered(pattern, &other.except))
+            && self.tags.iter().all(|tag| other.tags.iter().any(|others| others == tag))
+    }
+
     /// The rule's policy for one repository, before its statements get their full ids.
     ///
     /// # Errors

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{Configuration, Grant, OnExistingPolicy, Rule, Tags};
 use crate::{
-    finding::{Finding, Place},
+    finding::{Finding, Place, Position},
     policy::template::Template,
 };
 
@@ -14,10 +14,15 @@ const SETTINGS: [&str; 2] = ["on_existing_policy", "allow_public"];
 const RULE: [&str; 7] = ["name", "repositories", "except", "tags", "template", "with", "policy"];
 const DOCUMENT: [&str; 3] = ["Version", "Id", "Statement"];
 
+/// Characters that a parameter's value may have (Parameter Store, managing parameter tiers).
+const STANDARD_TIER: usize = 4_096;
+const ADVANCED_TIER: usize = 8_192;
+
 /// Reads as much as can be read, and says what cannot.
 pub(super) fn read(text: &str) -> (Configuration, Vec<Finding>) {
     let mut reader = Reader::default();
     let configuration = reader.configuration(text);
+    reader.size(text);
     (configuration, reader.findings)
 }
 
@@ -29,6 +34,21 @@ struct Reader {
 impl Reader {
     fn error(&mut self, place: &Place, message: impl Into<String>, hint: impl Into<String>) {
         self.findings.push(Finding::error(place, message).hint(hint));
+    }
+
+    fn size(&mut self, text: &str) {
+        let size = text.chars().count();
+        let hint =
+            "minify it, or name whole organizations or units by the template `organization` or `organization-ou`";
+        if size > ADVANCED_TIER {
+            let message = format!("the value has {size} characters, and a parameter holds {ADVANCED_TIER} at the most");
+            self.error(&Place::root(), message, hint);
+        } else if size > STANDARD_TIER {
+            let message =
+                format!("the value has {size} characters, and a parameter of the standard tier holds {STANDARD_TIER}");
+            let hint = format!("give it the tier `Advanced` or `Intelligent-Tiering`, or {hint}");
+            self.findings.push(Finding::warning(&Place::root(), message).hint(hint));
+        }
     }
 
     fn configuration(&mut self, text: &str) -> Configuration {
@@ -45,11 +65,12 @@ impl Reader {
                 return configuration;
             }
             Err(error) => {
-                self.error(
-                    &place,
-                    format!("the configuration is not JSON: {error}"),
-                    "look there for a missing or surplus comma, quote or brace",
-                );
+                let position = Position { line: error.line(), column: error.column().max(1) };
+                let message = error.to_string();
+                let message = message.split(" at line ").next().unwrap_or_default();
+                let finding = Finding::error(&place, format!("the configuration is not JSON: {message}"))
+                    .hint("look there for a missing or surplus comma, quote or brace");
+                self.findings.push(Finding { position: Some(position), ..finding });
                 return configuration;
             }
         };
@@ -105,7 +126,7 @@ impl Reader {
             return *mode;
         }
         self.findings.push(
-            Finding::error(&place.key("on_existing_policy"), format!("unknown way `{written}`"))
+            Finding::error(&place.key("on_existing_policy"), format!("unknown value `{written}`"))
                 .nearest(&written, MODES.map(|(name, _)| name)),
         );
         OnExistingPolicy::default()
@@ -268,6 +289,10 @@ impl Reader {
         };
         let nothing = Map::new();
         let with = match map.get("with") {
+            None if template.variables.values().any(|variable| variable.default.is_none()) => {
+                self.error(place, "`with` is missing", example(&template));
+                return None;
+            }
             None => &nothing,
             Some(Value::Object(with)) => with,
             Some(_) => {
@@ -292,10 +317,52 @@ fn example(template: &Template) -> String {
     format!(r#"write `"with": {{{}}}`"#, required.join(", "))
 }
 
-/// Whether some repository's name could match.
+/// Whether some repository's name could match, by the pattern of `repositoryName` in the `CreateRepository` API.
 fn can_match_a_name(pattern: &str) -> bool {
-    let known = |byte: u8| {
-        byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'.' | b'_' | b'-' | b'/' | b'*' | b'?')
-    };
-    !pattern.is_empty() && pattern.len() <= 256 && pattern.bytes().all(known)
+    let is_word = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit();
+    let is_open = |character: char| matches!(character, '*' | '?');
+    let may_touch_an_end = |end: Option<char>| end.is_some_and(|character| is_word(character) || is_open(character));
+    // Between two characters that a name may begin or end with, only these can stand.
+    let separators = |run: &str| matches!(run, "" | "." | "_" | "__" | "/") || run.bytes().all(|byte| byte == b'-');
+    let long_enough = pattern.contains('*') || pattern.chars().count() >= 2;
+    let shortest = pattern.chars().filter(|character| *character != '*').count();
+    long_enough
+        && shortest <= 256
+        && may_touch_an_end(pattern.chars().next())
+        && may_touch_an_end(pattern.chars().next_back())
+        && pattern.split(|character| is_word(character) || is_open(character)).all(separators)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_that_can_match_no_name_is_told_apart() {
+        for (pattern, expected) in [
+            ("*", true),
+            ("team/*", true),
+            ("*/app", true),
+            ("a?", true),
+            ("??", true),
+            ("a*", true),
+            ("a__b-*", true),
+            ("ab", true),
+            ("", false),
+            ("a", false),
+            ("?", false),
+            ("Team/*", false),
+            ("/team", false),
+            ("team/", false),
+            ("team//*", false),
+            ("team/-*", false),
+            ("a___b*", false),
+            ("a..*", false),
+            ("a b", false),
+            ("-*", false),
+        ] {
+            assert_eq!(can_match_a_name(pattern), expected, "{pattern}");
+        }
+        assert!(!can_match_a_name(&"a".repeat(257)));
+    }
 }

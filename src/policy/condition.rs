@@ -3,6 +3,10 @@
 //! Source: IAM JSON policy elements, Condition operators
 //! (<https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html>).
 
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
 /// Which of a multivalued key's values must match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Qualifier {
@@ -67,11 +71,53 @@ impl<'a> Operator<'a> {
         Self { qualifier, base, if_exists }
     }
 
+    /// Whether a value is of the type that the operator compares.
+    ///
+    /// # Errors
+    /// What is wanted in its place. A value with a policy variable is known only when IAM has replaced it, and so
+    /// is always right.
+    pub fn check_value(&self, text: &str) -> Result<(), &'static str> {
+        if text.contains("${") {
+            return Ok(());
+        }
+        let (right, wanted) = match self.base {
+            base if base.starts_with("Numeric") => (text.parse::<f64>().is_ok_and(f64::is_finite), "a number"),
+            base if base.starts_with("Date") => (is_date(text), "a date, as `2026-11-22T10:00:00Z`"),
+            base if base.starts_with("Arn") => (
+                text == "*" || (text.starts_with("arn:") && text.split(':').count() >= 6),
+                "an ARN, as `arn:aws:iam::111122223333:role/*`",
+            ),
+            "Bool" | "Null" => (matches!(text, "true" | "false"), "`true` or `false`"),
+            "IpAddress" | "NotIpAddress" => {
+                (text.parse::<IpNet>().is_ok() || text.parse::<IpAddr>().is_ok(), "a network, as `192.0.2.0/24`")
+            }
+            "BinaryEquals" => {
+                (text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')), "base64")
+            }
+            _ => (true, ""),
+        };
+        if right { Ok(()) } else { Err(wanted) }
+    }
+
     /// Whether IAM knows the operator in this form.
     #[must_use]
     pub fn is_known(&self) -> bool {
         Self::KNOWN.contains(&self.base) && !(self.base == "Null" && self.if_exists)
     }
+}
+
+/// A date of the W3C's profile of ISO 8601, or seconds since the epoch.
+fn is_date(text: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let (date, time) = text.split_once('T').unwrap_or((text, "00:00Z"));
+    let numbers = date.split('-').collect::<Vec<_>>();
+    let is_day = numbers.len() <= 3
+        && numbers.first().is_some_and(|year| year.len() == 4)
+        && numbers.iter().skip(1).all(|number| number.len() == 2)
+        && numbers.iter().all(|number| digits(number));
+    let is_time = time.contains(':')
+        && time.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b':' | b'.' | b'+' | b'-' | b'Z'));
+    digits(text) || (is_day && is_time)
 }
 
 /// Whether a request can hold several values of the key, so that a set form of the operator is needed.

@@ -3,6 +3,9 @@
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+/// ECR's limit for `policyText`, in characters (`SetRepositoryPolicy`, Request parameters).
+pub const POLICY_TEXT_LIMIT: usize = 10_240;
+
 /// One statement of a policy document.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statement(Map<String, Value>);

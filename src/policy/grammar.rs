@@ -5,8 +5,15 @@
 
 use serde_json::{Map, Value};
 
-use super::{condition::Operator, document::Document, kind, principal, sid::is_sid, wildcard};
-use crate::finding::{Finding, Place};
+use super::{
+    action::Actions,
+    condition::{self, Operator, Qualifier},
+    document::Document,
+    kind, principal,
+    sid::is_sid,
+    wildcard,
+};
+use crate::finding::{Finding, Place, nearest};
 
 const ELEMENTS: [&str; 7] = ["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Condition"];
 const PRINCIPAL_KINDS: [&str; 3] = ["AWS", "Service", "Federated"];
@@ -14,13 +21,13 @@ const PRINCIPAL_KINDS: [&str; 3] = ["AWS", "Service", "Federated"];
 /// Everything that is wrong with a policy document.
 #[must_use]
 pub fn check(policy: &Value, place: &Place) -> Vec<Finding> {
-    let mut checker = Checker::default();
+    let mut checker = Checker { actions: Actions::of_ecr(), findings: Vec::new() };
     checker.document(policy, place);
     checker.findings
 }
 
-#[derive(Default)]
 struct Checker {
+    actions: Actions,
     findings: Vec<Finding>,
 }
 
@@ -139,9 +146,13 @@ impl Checker {
         place: &Place,
     ) -> Vec<(&'static str, &'a Value, Place)> {
         let [element, negated] = pair;
+        let example = match element {
+            "Principal" => r#"say who, as `"Principal": {"AWS": ["111122223333"]}`"#,
+            _ => r#"say what, as `"Action": ["ecr:BatchGetImage"]`"#,
+        };
         let found = pair.iter().filter_map(|key| Some((*key, elements.get(*key)?, place.key(key)))).collect::<Vec<_>>();
         match found.len() {
-            0 => self.error(place, format!("`{element}` is missing"), format!("add `{element}`")),
+            0 => self.error(place, format!("`{element}` is missing"), example),
             1 => {}
             _ => self.error(place, format!("`{element}` and `{negated}` exclude each other"), "take one away"),
         }
@@ -198,10 +209,15 @@ impl Checker {
         let message = format!("`{text}` is not an action of ECR");
         match text.split_once(':') {
             None if text == "*" => {}
-            Some((service, action)) if service.eq_ignore_ascii_case("ecr") => {
-                let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'*' | b'?');
-                if action.is_empty() || !action.bytes().all(known) {
-                    self.error(place, message, "write one as `ecr:BatchGetImage`");
+            Some((service, name)) if service.eq_ignore_ascii_case("ecr") => {
+                if !self.actions.knows(name) {
+                    let known = self.actions.actions.iter().map(|name| format!("ecr:{name}")).collect::<Vec<_>>();
+                    let date = &self.actions.date;
+                    let hint = nearest(text, known.iter().map(String::as_str)).map_or_else(
+                        || format!("IAM did not know it on {date}; write one as `ecr:BatchGetImage`, or with a wildcard if it is newer"),
+                        |near| format!("did you mean `{near}`?"),
+                    );
+                    self.error(place, message, hint);
                 }
             }
             Some(_) => self.error(place, message, "a repository policy is about `ecr:` actions only"),
@@ -229,31 +245,52 @@ impl Checker {
             };
             for (key, values) in keys {
                 let place = place.key(key);
-                if !key.contains(':') {
-                    self.error(
-                        &place,
-                        format!("`{key}` is not a condition key"),
-                        "it has a prefix, as `aws:PrincipalOrgID`",
-                    );
-                }
+                self.condition_key(key, &operator, &place);
                 match values {
                     Value::Array(values) if values.is_empty() => {
                         self.error(&place, "an empty list matches nothing", "add a value");
                     }
                     Value::Array(values) => {
                         for (index, value) in values.iter().enumerate() {
-                            self.condition_value(value, &place.index(index));
+                            self.condition_value(value, &operator, &place.index(index));
                         }
                     }
-                    value => self.condition_value(value, &place),
+                    value => self.condition_value(value, &operator, &place),
                 }
             }
         }
     }
 
-    fn condition_value(&mut self, value: &Value, place: &Place) {
-        if !matches!(value, Value::String(_) | Value::Bool(_) | Value::Number(_)) {
-            self.error(place, "a condition's value is text", "write it in quotes");
+    fn condition_key(&mut self, key: &str, operator: &Operator<'_>, place: &Place) {
+        if !key.contains(':') {
+            return self.error(
+                place,
+                format!("`{key}` is not a condition key"),
+                "it has a prefix, as `aws:PrincipalOrgID`",
+            );
+        }
+        let warning = match operator.qualifier {
+            None if condition::is_multivalued(key) && operator.base != "Null" => {
+                Some((format!("`{key}` can have several values"), format!("write `ForAnyValue:{}`", operator.base)))
+            }
+            Some(Qualifier::ForAllValues) => Some((
+                format!("`ForAllValues:` is true for a call that has no `{key}`"),
+                format!("write `ForAnyValue:{}`, or add a `Null` test", operator.base),
+            )),
+            Some(Qualifier::ForAnyValue) | None => None,
+        };
+        let finding = |(message, hint): (String, String)| Finding::warning(place, message).hint(hint);
+        self.findings.extend(warning.map(finding));
+    }
+
+    fn condition_value(&mut self, value: &Value, operator: &Operator<'_>, place: &Place) {
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Bool(_) | Value::Number(_) => value.to_string(),
+            _ => return self.error(place, "a condition's value is text", "write it in quotes"),
+        };
+        if let Err(wanted) = operator.check_value(&text) {
+            self.error(place, format!("`{text}` does not go with `{}`", operator.base), format!("write {wanted}"));
         }
     }
 
@@ -338,8 +375,8 @@ mod tests {
             r#"{"Statement":[{}, 7]}"#,
             &[
                 "error at `/Statement/0`: `Effect` is missing; add `Allow` or `Deny`",
-                "error at `/Statement/0`: `Principal` is missing; add `Principal`",
-                "error at `/Statement/0`: `Action` is missing; add `Action`",
+                "error at `/Statement/0`: `Principal` is missing; say who, as `\"Principal\": {\"AWS\": [\"111122223333\"]}`",
+                "error at `/Statement/0`: `Action` is missing; say what, as `\"Action\": [\"ecr:BatchGetImage\"]`",
                 r#"error at `/Statement/1`: a statement is an object; write `{"Effect": …, "Principal": …, "Action": …}`"#,
             ],
         );
@@ -387,15 +424,63 @@ mod tests {
 
     #[test]
     fn an_action_is_one_of_ecrs() {
-        check_elements(r#"{"Action":["ecr:*","ECR:batchgetimage","*","ecr:Get?mage*"]}"#, &[]);
+        check_elements(r#"{"Action":["ecr:*","ECR:batchgetimage","*","ecr:Put?mage*"]}"#, &[]);
         check_elements(
-            r#"{"NotAction":["s3:GetObject","BatchGetImage","ecr:","ecr:a b",1]}"#,
+            r#"{"NotAction":["s3:GetObject","BatchGetImage","ecr:","ecr:BatchGetImages",1,"ecr:Frob*"]}"#,
             &[
                 "error at `/Statement/NotAction/0`: `s3:GetObject` is not an action of ECR; a repository policy is about `ecr:` actions only",
                 "error at `/Statement/NotAction/1`: `BatchGetImage` is not an action of ECR; did you mean `ecr:BatchGetImage`?",
-                "error at `/Statement/NotAction/2`: `ecr:` is not an action of ECR; write one as `ecr:BatchGetImage`",
-                "error at `/Statement/NotAction/3`: `ecr:a b` is not an action of ECR; write one as `ecr:BatchGetImage`",
+                "error at `/Statement/NotAction/2`: `ecr:` is not an action of ECR; IAM did not know it on 2026-11-22; write one as `ecr:BatchGetImage`, or with a wildcard if it is newer",
+                "error at `/Statement/NotAction/3`: `ecr:BatchGetImages` is not an action of ECR; did you mean `ecr:BatchGetImage`?",
                 "error at `/Statement/NotAction/4`: text is wanted here; write it in quotes",
+                "error at `/Statement/NotAction/5`: `ecr:Frob*` is not an action of ECR; IAM did not know it on 2026-11-22; write one as `ecr:BatchGetImage`, or with a wildcard if it is newer",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_conditions_value_goes_with_its_operator() {
+        check_elements(
+            r#"{"Condition":{
+                "NumericLessThan":{"aws:MultiFactorAuthAge":[3600,"1.5"]},
+                "DateGreaterThan":{"aws:CurrentTime":["2026-11-22T10:00:00Z","2026-11-22",1763800000]},
+                "Bool":{"aws:SecureTransport":[true,"false"]},
+                "Null":{"aws:PrincipalOrgID":"false"},
+                "IpAddress":{"aws:SourceIp":["192.0.2.0/24","2001:db8::1","${aws:SourceIp}"]},
+                "ArnLike":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/*"},
+                "BinaryEquals":{"aws:x":"QmluYXJ5"}
+            }}"#,
+            &[],
+        );
+        check_elements(
+            r#"{"Condition":{
+                "NumericLessThan":{"aws:MultiFactorAuthAge":"an hour"},
+                "DateGreaterThan":{"aws:CurrentTime":"tomorrow"},
+                "Bool":{"aws:SecureTransport":"yes"},
+                "Null":{"aws:PrincipalOrgID":"no"},
+                "NotIpAddress":{"aws:SourceIp":["192.0.2.0/33"]},
+                "ArnEquals":{"aws:PrincipalArn":"role/x"},
+                "BinaryEquals":{"aws:x":"ä"}
+            }}"#,
+            &[
+                "error at `/Statement/Condition/NumericLessThan/aws:MultiFactorAuthAge`: `an hour` does not go with `NumericLessThan`; write a number",
+                "error at `/Statement/Condition/DateGreaterThan/aws:CurrentTime`: `tomorrow` does not go with `DateGreaterThan`; write a date, as `2026-11-22T10:00:00Z`",
+                "error at `/Statement/Condition/Bool/aws:SecureTransport`: `yes` does not go with `Bool`; write `true` or `false`",
+                "error at `/Statement/Condition/Null/aws:PrincipalOrgID`: `no` does not go with `Null`; write `true` or `false`",
+                "error at `/Statement/Condition/NotIpAddress/aws:SourceIp/0`: `192.0.2.0/33` does not go with `NotIpAddress`; write a network, as `192.0.2.0/24`",
+                "error at `/Statement/Condition/ArnEquals/aws:PrincipalArn`: `role/x` does not go with `ArnEquals`; write an ARN, as `arn:aws:iam::111122223333:role/*`",
+                "error at `/Statement/Condition/BinaryEquals/aws:x`: `ä` does not go with `BinaryEquals`; write base64",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_set_form_that_surprises_is_a_warning() {
+        check_elements(
+            r#"{"Condition":{"StringLike":{"aws:PrincipalOrgPaths":"o-a1b2c3d4e5/*"},"ForAllValues:StringLike":{"aws:TagKeys":"x"}}}"#,
+            &[
+                "warning at `/Statement/Condition/StringLike/aws:PrincipalOrgPaths`: `aws:PrincipalOrgPaths` can have several values; write `ForAnyValue:StringLike`",
+                "warning at `/Statement/Condition/ForAllValues:StringLike/aws:TagKeys`: `ForAllValues:` is true for a call that has no `aws:TagKeys`; write `ForAnyValue:StringLike`, or add a `Null` test",
             ],
         );
     }

@@ -62,12 +62,13 @@ impl Kind {
             Self::Account if is_account_id(text) => Ok(()),
             Self::Account => mismatch("an account id", "write its 12 digits as text"),
             Self::OrgId if is_organization_id(text) => Ok(()),
-            Self::OrgId => mismatch("an organization id", "wildcards are not possible here"),
+            Self::OrgId => mismatch("an organization id", "write it whole"),
             Self::OrgPath => check_org_path(text, place),
             Self::Principal if is_principal(text) => Ok(()),
-            Self::Principal => {
-                mismatch("an account id or the ARN of an account, a role or a user", "IAM allows no wildcard in it")
-            }
+            Self::Principal => mismatch(
+                "an account id or the ARN of an account, a role or a user",
+                "write it without wildcards, which IAM does not allow here",
+            ),
             Self::Service if is_service(text) => Ok(()),
             Self::Service => mismatch("a service principal", "it ends in `.amazonaws.com`"),
             Self::Cidr if text.parse::<IpNet>().is_ok() || text.parse::<IpAddr>().is_ok() => Ok(()),

@@ -5,6 +5,18 @@
 /// Takes time in proportion to the product of both lengths at the worst, whatever the pattern.
 #[must_use]
 pub fn matches(pattern: &str, text: &str) -> bool {
+    run(pattern, text, |expected, found| expected == '?' || expected == found)
+}
+
+/// Whether whatever matches the narrower pattern matches the wider one too. May say no where it is so, and never
+/// yes where it is not.
+#[must_use]
+pub fn covers(wider: &str, narrower: &str) -> bool {
+    // Read as text, the narrower one's `*` is covered only by a `*`, and its `?` by either.
+    run(wider, narrower, |expected, found| (expected == '?' && found != '*') || expected == found)
+}
+
+fn run(pattern: &str, text: &str, same: impl Fn(char, char) -> bool) -> bool {
     let mut pattern = pattern.chars();
     let mut text = text.chars();
     // Where the last `*` stood, and what was left of the text when it took its share.
@@ -17,7 +29,7 @@ pub fn matches(pattern: &str, text: &str) -> bool {
                 pattern = after;
                 continue;
             }
-            (Some(expected), Some(found)) if expected == '?' || expected == found => {
+            (Some(expected), Some(found)) if same(expected, found) => {
                 pattern = after;
                 text.next();
                 continue;
@@ -72,6 +84,22 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_covers_what_it_is_wider_than() {
+        for (wider, narrower, expected) in [
+            ("*", "team/*", true),
+            ("team/*", "team/app", true),
+            ("team/*", "team/a?p/*", true),
+            ("team/*", "*", false),
+            ("team/?", "team/*", false),
+            ("team/??", "team/?a", true),
+            ("a*", "a*b", true),
+            ("a*b", "a*", false),
+        ] {
+            assert_eq!(covers(wider, narrower), expected, "`{wider}` and `{narrower}`");
+        }
+    }
+
+    #[test]
     fn a_hostile_pattern_ends_soon() {
         assert!(!matches(&"*a".repeat(200), &"a".repeat(199)));
         assert!(!matches(&format!("{}b", "*a".repeat(100)), &"a".repeat(2_000)));
@@ -95,6 +123,17 @@ mod tests {
         fn wildcards_match_like_the_textbook(pattern in "[ab*?]{0,8}", text in "[abc]{0,8}") {
             let chars = |text: &str| text.chars().collect::<Vec<_>>();
             prop_assert_eq!(matches(&pattern, &text), model(&chars(&pattern), &chars(&text)));
+        }
+
+        #[test]
+        fn what_is_covered_matches_the_wider_pattern_too(
+            wider in "[ab*?]{0,6}",
+            narrower in "[ab*?]{0,6}",
+            text in "[ab]{0,6}",
+        ) {
+            if covers(&wider, &narrower) && matches(&narrower, &text) {
+                prop_assert!(matches(&wider, &text));
+            }
         }
     }
 }
