@@ -1,6 +1,8 @@
 //! The configuration: what ops write into the parameter, and which statements a repository gets by it. Pure.
 
 mod check;
+#[cfg(any(test, feature = "schema"))]
+pub mod json_schema;
 mod positions;
 mod rule;
 mod schema;
