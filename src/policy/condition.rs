@@ -7,6 +7,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::kind::Kind;
+
 /// Which of a multivalued key's values must match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Qualifier {
@@ -118,6 +120,19 @@ fn is_date(text: &str) -> bool {
     let is_time = time.contains(':')
         && time.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b':' | b'.' | b'+' | b'-' | b'Z'));
     digits(text) || (is_day && is_time)
+}
+
+/// The kind of value that the key has, where the operator compares it as a whole.
+#[must_use]
+pub fn kind_of(key: &str, operator: &Operator<'_>) -> Option<Kind> {
+    let whole = matches!(operator.base, "StringEquals" | "StringEqualsIgnoreCase" | "StringNotEquals");
+    let text = whole || matches!(operator.base, "StringLike" | "StringNotLike");
+    match key.to_ascii_lowercase().as_str() {
+        "aws:principalaccount" | "aws:sourceaccount" => whole.then_some(Kind::Account),
+        "aws:principalorgid" | "aws:sourceorgid" => whole.then_some(Kind::OrgId),
+        "aws:principalorgpaths" | "aws:sourceorgpaths" => text.then_some(Kind::OrgPath),
+        _ => None,
+    }
 }
 
 /// Whether a request can hold several values of the key, so that a set form of the operator is needed.

@@ -13,7 +13,7 @@ use super::{
     sid::is_sid,
     wildcard,
 };
-use crate::finding::{Finding, Place, nearest};
+use crate::finding::{Finding, Place, Severity, nearest};
 
 const ELEMENTS: [&str; 7] = ["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Condition"];
 const PRINCIPAL_KINDS: [&str; 3] = ["AWS", "Service", "Federated"];
@@ -252,10 +252,10 @@ impl Checker {
                     }
                     Value::Array(values) => {
                         for (index, value) in values.iter().enumerate() {
-                            self.condition_value(value, &operator, &place.index(index));
+                            self.condition_value(key, value, &operator, &place.index(index));
                         }
                     }
-                    value => self.condition_value(value, &operator, &place),
+                    value => self.condition_value(key, value, &operator, &place),
                 }
             }
         }
@@ -283,7 +283,7 @@ impl Checker {
         self.findings.extend(warning.map(finding));
     }
 
-    fn condition_value(&mut self, value: &Value, operator: &Operator<'_>, place: &Place) {
+    fn condition_value(&mut self, key: &str, value: &Value, operator: &Operator<'_>, place: &Place) {
         let text = match value {
             Value::String(text) => text.clone(),
             Value::Bool(_) | Value::Number(_) => value.to_string(),
@@ -291,6 +291,11 @@ impl Checker {
         };
         if let Err(wanted) = operator.check_value(&text) {
             self.error(place, format!("`{text}` does not go with `{}`", operator.base), format!("write {wanted}"));
+        }
+        // Such a value is legal and matches nothing, or more than was meant.
+        let unlikely = condition::kind_of(key, operator).and_then(|kind| kind.check(&text, place).err());
+        if !text.contains("${") {
+            self.findings.extend(unlikely.map(|finding| Finding { severity: Severity::Warning, ..finding }));
         }
     }
 
@@ -470,6 +475,22 @@ mod tests {
                 "error at `/Statement/Condition/NotIpAddress/aws:SourceIp/0`: `192.0.2.0/33` does not go with `NotIpAddress`; write a network, as `192.0.2.0/24`",
                 "error at `/Statement/Condition/ArnEquals/aws:PrincipalArn`: `role/x` does not go with `ArnEquals`; write an ARN, as `arn:aws:iam::111122223333:role/*`",
                 "error at `/Statement/Condition/BinaryEquals/aws:x`: `ä` does not go with `BinaryEquals`; write base64",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_value_that_its_key_never_has_is_a_warning() {
+        check_elements(
+            r#"{"Condition":{
+                "StringEquals":{"aws:PrincipalAccount":["111122223333","1234"],"aws:PrincipalOrgID":"o-*"},
+                "StringLike":{"aws:SourceAccount":"1111*"},
+                "ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-a1b2c3d4e5/r-ab12/ou-ab12-1*"}
+            }}"#,
+            &[
+                "warning at `/Statement/Condition/StringEquals/aws:PrincipalAccount/1`: `1234` is not an account id; write its 12 digits as text, as `111122223333`",
+                "warning at `/Statement/Condition/StringEquals/aws:PrincipalOrgID`: `o-*` is not an organization id; write it whole, as `o-a1b2c3d4e5`",
+                "warning at `/Statement/Condition/ForAnyValue:StringLike/aws:PrincipalOrgPaths`: `o-a1b2c3d4e5/r-ab12/ou-ab12-1*` does not end in `/` or `/*`; end with `/*` for the unit and all below it, or with `/` for the unit alone, as `o-a1b2c3d4e5/*/ou-ab12-cd34ef56/*`",
             ],
         );
     }

@@ -147,6 +147,13 @@ pub(crate) const CASES: &[(&str, &str)] = &[
 ]}"#,
     ),
     (
+        "values that a key never has",
+        r#"{"Statement": [{"Effect": "Deny", "Principal": "*", "Action": "ecr:*", "Condition": {
+  "StringEquals": {"aws:PrincipalAccount": ["1234"], "aws:PrincipalOrgID": "o-*"},
+  "ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": "o-a1b2c3d4e5/r-ab12/ou-ab12-1*"}
+}}]}"#,
+    ),
+    (
         "statements with one id",
         r#"{"Statement": [{"Sid": "A", "Effect": "Deny", "Principal": "*", "Action": "ecr:*"}, {"Sid": "A", "Effect": "Deny", "Principal": "*", "Action": "ecr:PutImage"}]}"#,
     ),
