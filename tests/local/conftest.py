@@ -1,0 +1,13 @@
+import pytest
+from aws import LocalAws, raise_on_termination
+
+ORG_PATH = "o-a1b2c3d4e5/*/ou-ab12-cd34ef56/*"
+
+
+@pytest.fixture(scope="session")
+def aws():
+    """The local AWS with the stack deployed in it, the role enforced, the configuration read for every event."""
+    raise_on_termination()
+    with LocalAws() as local:
+        local.deploy(OrgPaths=ORG_PATH, PolicyCacheSeconds=0, LogLevel="DEBUG")
+        yield local
