@@ -7,7 +7,7 @@
 //! delivers them.
 
 use aws_lambda_events::eventbridge::EventBridgeEvent;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::{
@@ -29,13 +29,20 @@ pub enum Trigger {
     Ignored(String),
 }
 
-/// The few fields of a CloudTrail record that matter here. Other fields vary with the caller and are not read.
-#[derive(Debug, Deserialize, Serialize)]
+/// What a CloudTrail record is about. Read first and alone: in a record about something else the fields below may
+/// look quite different, or be hidden.
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an object")]
-struct Record {
+struct Subject {
     event_source: String,
     event_name: String,
     error_code: Option<String>,
+}
+
+/// The few fields of a creation's record that matter here. Others vary with the caller and are not read.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+struct Creation {
     aws_region: Option<String>,
     recipient_account_id: Option<String>,
     request_parameters: Option<RequestParameters>,
@@ -43,14 +50,14 @@ struct Record {
     service_event_details: Option<ServiceEventDetails>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an object")]
 struct RequestParameters {
     repository_name: Option<String>,
     tags: Option<Vec<Tag>>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize)]
 #[serde(expecting = "an object")]
 struct Tag {
     key: String,
@@ -58,20 +65,20 @@ struct Tag {
     value: String,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize)]
 #[serde(expecting = "an object")]
 struct ResponseElements {
     repository: Option<CreatedRepository>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an object")]
 struct CreatedRepository {
     repository_name: String,
     registry_id: Option<String>,
 }
 
-#[derive(Debug, Deserialize, Serialize)]
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an object")]
 struct ServiceEventDetails {
     repository_name: String,
@@ -90,36 +97,36 @@ pub fn read(event: Value, function_arn: &str) -> Result<Trigger, Error> {
         Some(other) => return Err(invalid(format!("its `detail-type` is `{other}`"))),
         None => return Err(invalid("it has no `detail-type`")),
     };
-    let event: EventBridgeEvent<Record> =
-        serde_path_to_error::deserialize(event).map_err(|error| invalid(error.to_string()))?;
-    let record = event.detail;
+    let event: EventBridgeEvent = parse(&event, "")?;
 
-    let from_ecr = match record.event_source.as_str() {
+    let subject: Subject = parse(&event.detail, "detail.")?;
+    let from_ecr = match subject.event_source.as_str() {
         "ecr.amazonaws.com" => true,
         "replication.ecr.amazonaws.com" => made_by_ecr,
         _ => false,
     };
     if !from_ecr {
-        return ignored(format!("the event source is `{}`, not Amazon ECR's private registry", record.event_source));
+        return ignored(format!("the event source is `{}`, not Amazon ECR's private registry", subject.event_source));
     }
-    if record.event_name != "CreateRepository" {
-        return ignored(format!("the event name is `{}`, not `CreateRepository`", record.event_name));
+    if subject.event_name != "CreateRepository" {
+        return ignored(format!("the event name is `{}`, not `CreateRepository`", subject.event_name));
     }
-    if let Some(code) = record.error_code {
+    if let Some(code) = subject.error_code {
         return ignored(format!("the call failed with `{code}`, so no repository was created"));
     }
 
-    let created = record.response_elements.and_then(|elements| elements.repository);
-    let (named, tags) = match record.request_parameters {
+    let creation: Creation = parse(&event.detail, "detail.")?;
+    let created = creation.response_elements.and_then(|elements| elements.repository);
+    let (named, tags) = match creation.request_parameters {
         Some(parameters) => (parameters.repository_name, parameters.tags),
         None => (None, None),
     };
     let account = created.as_ref().and_then(|created| created.registry_id.clone());
-    let account = account.or(record.recipient_account_id).or(event.account);
+    let account = account.or(creation.recipient_account_id).or(event.account);
     let account = account.ok_or_else(|| invalid("it names no account"))?;
-    let region = event.region.or(record.aws_region).ok_or_else(|| invalid("it names no Region"))?;
+    let region = event.region.or(creation.aws_region).ok_or_else(|| invalid("it names no Region"))?;
     let name = match made_by_ecr {
-        true => record.service_event_details.map(|details| details.repository_name),
+        true => creation.service_event_details.map(|details| details.repository_name),
         false => created.map(|created| created.repository_name).or(named),
     };
     let name = name.ok_or_else(|| invalid("it names no repository"))?;
@@ -136,6 +143,14 @@ pub fn read(event: Value, function_arn: &str) -> Result<Trigger, Error> {
         false => Some(tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect::<Tags>()),
     };
     Ok(Trigger::Repository(Target { repository, tags }))
+}
+
+/// Reads part of an event, which stands at `place` in it.
+fn parse<T: DeserializeOwned>(value: &Value, place: &str) -> Result<T, Error> {
+    serde_path_to_error::deserialize(value).map_err(|error| match error.path().iter().next() {
+        Some(_) => invalid(format!("{place}{error}")),
+        None => invalid(format!("{}{error}", place.replace('.', ": "))),
+    })
 }
 
 /// The account within a function's ARN, `arn:aws:lambda:eu-central-1:111122223333:function:name`.

@@ -1,0 +1,29 @@
+//! The function from outside: the real `bootstrap` process between a Lambda Runtime API and the
+//! AWS services, all of them on loopback, so that every byte goes over the wire.
+//!
+//! `runtime` plays Lambda, `aws` plays ECR and SSM, `stage` puts both around one process, and
+//! `scenario` says what one event should lead to. The other modules are the tests, by theme.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "the helpers of these tests fail a test by panicking"
+)]
+
+mod architecture;
+mod aws;
+mod configuration;
+mod creation;
+mod document;
+mod event;
+mod exposure;
+mod failures;
+mod guide;
+mod living;
+mod parameter;
+mod regions;
+mod runtime;
+mod scenario;
+mod source;
+mod stage;
+mod templates;
