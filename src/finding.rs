@@ -138,7 +138,8 @@ pub fn quoted<S: AsRef<str>>(words: &[S]) -> String {
 }
 
 /// The valid word that a user most likely meant.
-pub(crate) fn nearest<'a>(written: &str, valid: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(written: &str, valid: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = written.to_lowercase();
     valid
         .into_iter()

@@ -119,6 +119,8 @@ impl Findings {
     }
 }
 
+impl std::error::Error for Findings {}
+
 impl fmt::Display for Findings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, finding) in self.0.iter().enumerate() {

@@ -1,0 +1,30 @@
+//! How the process ends.
+
+use std::process::{ExitCode, Termination};
+
+/// The exit status of a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// 0: all is well.
+    Success,
+    /// 1: something is wrong, with what the user wrote or with what was done.
+    Failure,
+}
+
+impl Exit {
+    /// What a command line that was not understood, or asked for help, ends with.
+    pub(crate) fn of_usage(error: &clap::Error) -> Self {
+        // There is nowhere left to complain to where this cannot be printed.
+        let _ = error.print();
+        if error.use_stderr() { Self::Failure } else { Self::Success }
+    }
+}
+
+impl Termination for Exit {
+    fn report(self) -> ExitCode {
+        match self {
+            Self::Success => ExitCode::SUCCESS,
+            Self::Failure => ExitCode::FAILURE,
+        }
+    }
+}
