@@ -6,7 +6,7 @@ use super::{Configuration, Grant, Rule, rule::given};
 use crate::{
     finding::{Finding, Place},
     policy::{
-        document::{Document, POLICY_TEXT_LIMIT, Statement},
+        document::Statement,
         exposure::{self, Exposure},
         grammar, privilege,
         sameness::Meaning,
@@ -23,7 +23,6 @@ pub(super) fn check(configuration: &Configuration, prefix: &SidPrefix) -> Vec<Fi
     let Some(sample) = sample() else { return Vec::new() };
     let mut findings = Vec::new();
     let mut sids: BTreeMap<String, Place> = BTreeMap::new();
-    let mut for_all = 0;
     let mut rendered = Vec::new();
     for rule in &configuration.rules {
         let mut found = variables_of(rule, &sample);
@@ -45,20 +44,11 @@ pub(super) fn check(configuration: &Configuration, prefix: &SidPrefix) -> Vec<Fi
             let allowed = configuration.allow_public;
             found.extend(exposure(rule, &statements).into_iter().filter(|finding| !(allowed && finding.is_error())));
             found.extend(power(rule, &statements, &sample));
-            let size = characters(&statements);
-            if size > POLICY_TEXT_LIMIT {
-                found.push(too_large(&rule.place, "the rule's policy", size));
-            } else if rule.is_for_all() {
-                for_all += size;
-            }
             if found.iter().all(|finding| !finding.is_error()) {
                 rendered.push((rule, statements));
             }
         }
         findings.extend(found);
-    }
-    if for_all > POLICY_TEXT_LIMIT {
-        findings.push(too_large(&Place::root().key("rules"), "the policy that every repository gets", for_all));
     }
     findings.extend(configuration.rules.iter().filter_map(matches_nothing));
     findings.extend(pointless(&rendered));
@@ -75,16 +65,6 @@ fn power(rule: &Rule, statements: &[Statement], sample: &Repository) -> Vec<Find
         Some(Finding::warning(&statement_place(rule, index), message).hint(hint))
     });
     findings.collect()
-}
-
-fn characters(statements: &[Statement]) -> usize {
-    let version = Some(Document::VERSION.to_owned());
-    Document { version, id: None, statements: statements.to_vec() }.to_text().chars().count()
-}
-
-fn too_large(place: &Place, what: &str, size: usize) -> Finding {
-    Finding::error(place, format!("{what} has {size} characters, and ECR takes {POLICY_TEXT_LIMIT}"))
-        .hint("name fewer principals, or let the template `organization` or `organization-ou` name them as one")
 }
 
 /// A rule whose exceptions leave nothing of its repositories.
@@ -160,6 +140,6 @@ fn statement_place(rule: &Rule, index: usize) -> Place {
 }
 
 /// A repository to render for where no real one is at hand: what the rules say of it holds for every other.
-fn sample() -> Option<Repository> {
+pub(super) fn sample() -> Option<Repository> {
     Repository::new(Registry::new("111122223333", "us-east-1").ok()?, "sample/repository").ok()
 }

@@ -6,6 +6,7 @@ pub mod json_schema;
 mod positions;
 mod rule;
 mod schema;
+mod size;
 
 use std::{collections::BTreeMap, fmt};
 
@@ -53,28 +54,32 @@ pub struct Desired {
 }
 
 impl Configuration {
-    /// Reads the parameter's value, and tells what should be looked at in it. White space alone means no rules.
+    /// Reads the parameter's value for use. White space alone means no rules. What should be looked at in it comes
+    /// back beside it.
+    ///
+    /// Sizes are not looked at: the value fits where it came from, and whether a policy fits ECR shows for each
+    /// repository, which may hold foreign statements too.
     ///
     /// # Errors
-    /// Every finding, where one of them is an error.
+    /// Every error in it.
     pub fn parse(text: &str, prefix: &SidPrefix) -> Result<(Self, Findings), Findings> {
-        let (configuration, findings) = Self::examine(text, prefix);
-        if findings.has_errors() { Err(findings) } else { Ok((configuration, findings)) }
+        let (configuration, mut findings) = schema::read(text);
+        findings.extend(check::check(&configuration, prefix));
+        let findings = positions::located(findings, text);
+        if findings.iter().any(Finding::is_error) {
+            return Err(Findings(findings.into_iter().filter(Finding::is_error).collect()));
+        }
+        Ok((configuration, Findings(findings)))
     }
 
-    /// As much of the configuration as can be read, and everything there is to say about it.
+    /// As much of the configuration as can be read, and everything there is to say about it before it is stored.
     #[must_use]
     pub fn examine(text: &str, prefix: &SidPrefix) -> (Self, Findings) {
         let (configuration, mut findings) = schema::read(text);
+        findings.extend(size::of_value(text));
         findings.extend(check::check(&configuration, prefix));
-        let is_json = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
-        let positions = is_json.then(|| positions::Positions::of(text));
-        if let Some(positions) = &positions {
-            findings.extend(positions.duplicate_keys());
-            for finding in &mut findings {
-                finding.position = positions.find(&finding.place);
-            }
-        }
+        findings.extend(size::of_policies(&configuration, prefix));
+        let findings = positions::located(findings, text);
         (configuration, Findings(findings))
     }
 

@@ -8,6 +8,7 @@ use jsonc_parser::{
     common::Ranged,
     parse_to_ast,
 };
+use serde::de::IgnoredAny;
 
 use crate::finding::{Finding, Place, Position};
 
@@ -24,22 +25,35 @@ const STRICT: ParseOptions = ParseOptions {
     allow_extended_string_escapes: false,
 };
 
-/// The configuration's text with its syntax tree. Only for text that has been read as JSON already: the tree's
-/// parser knows no limit for nesting.
-pub(super) struct Positions<'a> {
+/// The findings with their positions in the text, and one for each key that stands twice.
+pub(super) fn located(mut findings: Vec<Finding>, text: &str) -> Vec<Finding> {
+    // The parser of the syntax tree knows no limit for nesting, so that only what has been read as JSON may reach it.
+    if serde_json::from_str::<IgnoredAny>(text).is_err() {
+        return findings;
+    }
+    let positions = Positions::of(text);
+    findings.extend(positions.duplicate_keys());
+    for finding in &mut findings {
+        finding.position = positions.find(&finding.place);
+    }
+    findings
+}
+
+/// The configuration's text with its syntax tree.
+struct Positions<'a> {
     text: &'a str,
     tree: Option<Value<'a>>,
 }
 
 impl<'a> Positions<'a> {
-    pub(super) fn of(text: &'a str) -> Self {
+    fn of(text: &'a str) -> Self {
         let tree = parse_to_ast(text, &Default::default(), &STRICT).ok().and_then(|parsed| parsed.value);
         Self { text, tree }
     }
 
     /// Where the place begins: for the member of an object, its key. What is not in the text itself is where the
     /// nearest thing around it is.
-    pub(super) fn find(&self, place: &Place) -> Option<Position> {
+    fn find(&self, place: &Place) -> Option<Position> {
         let mut value = self.tree.as_ref()?;
         let mut start = value.start();
         for part in place.parts() {
@@ -64,7 +78,7 @@ impl<'a> Positions<'a> {
     }
 
     /// A finding for each key that stands twice in an object: JSON would silently take the last one.
-    pub(super) fn duplicate_keys(&self) -> Vec<Finding> {
+    fn duplicate_keys(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
         if let Some(tree) = &self.tree {
             self.duplicates_in(tree, &Place::root(), &mut findings);

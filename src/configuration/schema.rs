@@ -14,15 +14,10 @@ const SETTINGS: [&str; 2] = ["on_existing_policy", "allow_public"];
 const RULE: [&str; 7] = ["name", "repositories", "except", "tags", "template", "with", "policy"];
 const DOCUMENT: [&str; 3] = ["Version", "Id", "Statement"];
 
-/// Characters that a parameter's value may have (Parameter Store, managing parameter tiers).
-const STANDARD_TIER: usize = 4_096;
-const ADVANCED_TIER: usize = 8_192;
-
 /// Reads as much as can be read, and says what cannot.
 pub(super) fn read(text: &str) -> (Configuration, Vec<Finding>) {
     let mut reader = Reader::default();
     let configuration = reader.configuration(text);
-    reader.size(text);
     (configuration, reader.findings)
 }
 
@@ -34,21 +29,6 @@ struct Reader {
 impl Reader {
     fn error(&mut self, place: &Place, message: impl Into<String>, hint: impl Into<String>) {
         self.findings.push(Finding::error(place, message).hint(hint));
-    }
-
-    fn size(&mut self, text: &str) {
-        let size = text.chars().count();
-        let hint =
-            "minify it, or name whole organizations or units by the template `organization` or `organization-ou`";
-        if size > ADVANCED_TIER {
-            let message = format!("the value has {size} characters, and a parameter holds {ADVANCED_TIER} at the most");
-            self.error(&Place::root(), message, hint);
-        } else if size > STANDARD_TIER {
-            let message =
-                format!("the value has {size} characters, and a parameter of the standard tier holds {STANDARD_TIER}");
-            let hint = format!("give it the tier `Advanced` or `Intelligent-Tiering`, or {hint}");
-            self.findings.push(Finding::warning(&Place::root(), message).hint(hint));
-        }
     }
 
     fn configuration(&mut self, text: &str) -> Configuration {

@@ -23,12 +23,14 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Reads the settings through `variable`, which gives an environment variable's value. An empty value is none.
+    /// Reads the settings through `variable`, which gives an environment variable's value. An empty value is none,
+    /// and so is white space.
     ///
     /// # Errors
     /// Where `POLICY_PARAMETER` is missing, or another variable's value cannot be used.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, Error> {
-        let variable = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let variable =
+            |name: &str| variable(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
         let parameter = variable("POLICY_PARAMETER").ok_or_else(|| Error::ConfigurationMissing {
             reason: "the environment variable `POLICY_PARAMETER` is not set".to_owned(),
             remedy: "set it to the name or ARN of the SSM parameter that holds the configuration".to_owned(),
@@ -83,7 +85,7 @@ mod tests {
         let missing = "no configuration: the environment variable `POLICY_PARAMETER` is not set; set it to the name \
                        or ARN of the SSM parameter that holds the configuration";
         check(&[], Err(missing));
-        check(&[("POLICY_PARAMETER", "")], Err(missing));
+        check(&[("POLICY_PARAMETER", " ")], Err(missing));
     }
 
     #[test]

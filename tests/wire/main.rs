@@ -12,6 +12,7 @@
 
 mod architecture;
 mod aws;
+mod certificates;
 mod configuration;
 mod creation;
 mod document;
@@ -21,6 +22,7 @@ mod failures;
 mod guide;
 mod living;
 mod parameter;
+mod permissions;
 mod regions;
 mod runtime;
 mod scenario;

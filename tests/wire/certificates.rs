@@ -1,0 +1,101 @@
+//! Which certificates the function trusts: those that `AWS_CA_BUNDLE` or `SSL_CERT_FILE` names, and no others.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use serde_json::json;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+
+use crate::event;
+use crate::runtime::{SERVERS, listen};
+use crate::stage::Stage;
+
+/// A certificate authority of the test's own, and a door with its certificate before the services.
+struct Door {
+    url: String,
+    certificate: PathBuf,
+}
+
+impl Door {
+    fn before(url: &str) -> Door {
+        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+        let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![cert.der().clone()], key);
+        let acceptor = TlsAcceptor::from(Arc::new(config.unwrap()));
+        let behind = url.trim_start_matches("http://").to_owned();
+        let (listener, address) = listen();
+        SERVERS.spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (acceptor, behind) = (acceptor.clone(), behind.clone());
+                tokio::spawn(async move {
+                    // A client that does not trust the certificate goes away in the middle.
+                    let Ok(mut outside) = acceptor.accept(stream).await else { return };
+                    let Ok(mut inside) = TcpStream::connect(behind).await else { return };
+                    let _ = tokio::io::copy_bidirectional(&mut outside, &mut inside).await;
+                });
+            }
+        });
+        let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+        let certificate = folder.join(format!("certificate-{}.pem", address.port()));
+        std::fs::write(&certificate, cert.pem()).unwrap();
+        Door { url: format!("https://localhost:{}", address.port()), certificate }
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.certificate);
+    }
+}
+
+/// A stage whose services are reached through the door, and the door.
+fn behind_a_door() -> (Stage, Door) {
+    let stage = Stage::new().repository("team/app").configuration(&json!({"template": "deny-pull"}));
+    let door = Door::before(&stage.aws().url());
+    let url = door.url.clone();
+    (stage.env("AWS_ENDPOINT_URL", &url), door)
+}
+
+#[track_caller]
+fn check_trusted(variables: &[&str]) {
+    let (stage, door) = behind_a_door();
+    let certificate = door.certificate.to_str().unwrap();
+    let mut function = variables.iter().fold(stage, |stage, name| stage.env(name, certificate)).start();
+    let answer = function.invoke(&event::created("team/app")).response();
+    assert_eq!(answer["outcomes"][0]["outcome"], "applied", "{answer}");
+}
+
+#[test]
+fn a_certificate_that_ssl_cert_file_names_is_trusted() {
+    check_trusted(&["SSL_CERT_FILE"]);
+}
+
+#[test]
+fn a_certificate_that_aws_ca_bundle_names_is_trusted() {
+    check_trusted(&["AWS_CA_BUNDLE"]);
+}
+
+#[test]
+fn aws_ca_bundle_counts_before_ssl_cert_file() {
+    let (stage, door) = behind_a_door();
+    let (_, other) = behind_a_door();
+    let certificate = |door: &Door| door.certificate.to_str().unwrap().to_owned();
+    let stage = stage.env("AWS_CA_BUNDLE", &certificate(&door)).env("SSL_CERT_FILE", &certificate(&other));
+    let answer = stage.start().invoke(&event::created("team/app")).response();
+    assert_eq!(answer["outcomes"][0]["outcome"], "applied", "{answer}");
+}
+
+#[test]
+fn a_certificate_that_nobody_names_is_refused() {
+    let (stage, _door) = behind_a_door();
+    let (_, other) = behind_a_door();
+    let mut function = stage.env("SSL_CERT_FILE", other.certificate.to_str().unwrap()).start();
+    let failure = function.invoke_within(&event::created("team/app"), Duration::from_millis(2_500)).failure();
+    assert_eq!(failure.kind, "ServiceUnavailable", "{}", failure.message);
+    assert!(function.aws.calls().is_empty());
+}
