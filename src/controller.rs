@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::{
     aws::{ConfigurationParameter, Deadline, RegistryClient, Unreachable},
-    configuration::Tags,
+    configuration::{Configuration, Desired, Tags},
     error::Error,
     policy::{
         document::{Document, Statement},
@@ -84,7 +84,11 @@ impl Controller {
             tokio::join!(self.parameter.configuration(deadline), self.registry.policy(repository, deadline));
         // Without a configuration nothing can be said of any repository, so its failure comes first.
         let configuration = configuration?;
-        match self.reconcile(target, &configuration, current, deadline).await {
+        let done = async {
+            let planned = self.plan(target, &configuration, current?, deadline).await?;
+            self.carry_out(repository, planned, deadline).await
+        };
+        match done.await {
             Ok(report) => Ok(report),
             Err(Unreachable::Gone) => Ok(Report {
                 repository: repository.arn(),
@@ -97,32 +101,41 @@ impl Controller {
         }
     }
 
-    async fn reconcile(
+    /// What is to be done, given the text of the policy that the repository has. Writes nothing.
+    async fn plan(
         &self,
         target: &Target,
-        configuration: &crate::configuration::Configuration,
-        current: Result<Option<String>, Unreachable>,
+        configuration: &Configuration,
+        current: Option<String>,
         deadline: Deadline,
-    ) -> Result<Report, Unreachable> {
+    ) -> Result<Planned, Unreachable> {
         let repository = &target.repository;
-        let current = current?.map(|text| parse(repository, &text)).transpose().map_err(Unreachable::Failed)?;
+        let current = current.map(|text| parse(repository, &text)).transpose()?;
         let tags = match &target.tags {
             Some(tags) => tags.clone(),
             None if configuration.asks_for_tags(repository) => self.registry.tags(repository, deadline).await?,
             None => Tags::new(),
         };
-        let desired = configuration.desired(repository, &tags, &self.prefix).map_err(|findings| {
-            Unreachable::Failed(Error::ConfigurationInvalid { name: self.parameter.name().to_owned(), findings })
-        })?;
+        let desired = configuration
+            .desired(repository, &tags, &self.prefix)
+            .map_err(|findings| Error::ConfigurationInvalid { name: self.parameter.name().to_owned(), findings })?;
         let plan = reconcile(&desired.statements, current.as_ref(), configuration.on_existing_policy, &self.prefix)
-            .map_err(|reason| Unreachable::Failed(impossible(repository, reason)))?;
+            .map_err(|reason| impossible(repository, reason))?;
+        Ok(Planned { desired, plan })
+    }
 
-        let taken_away = desired.statements.is_empty();
-        let (outcome, why) = match &plan {
+    /// Does what was planned.
+    async fn carry_out(
+        &self,
+        repository: &Repository,
+        Planned { desired, plan }: Planned,
+        deadline: Deadline,
+    ) -> Result<Report, Unreachable> {
+        let (outcome, why) = match plan {
             Plan::Set(document) => {
-                let written = self.registry.set_policy(repository, document, deadline).await;
-                written.map_err(|error| name_deleted_principal(error, document, &self.prefix))?;
-                match taken_away {
+                let written = self.registry.set_policy(repository, &document, deadline).await;
+                written.map_err(|error| name_deleted_principal(error, &document, &self.prefix))?;
+                match desired.statements.is_empty() {
                     true => (Outcome::Removed, "no rule matches, and foreign statements stay"),
                     false => (Outcome::Applied, "the policy was not what the rules say"),
                 }
@@ -135,15 +148,21 @@ impl Controller {
             Plan::Leave(Reason::NothingOurs) => (Outcome::Unchanged, "no rule matches, and no statement is ours"),
             Plan::Leave(Reason::Foreign) => (Outcome::Skipped, "the policy holds foreign statements"),
         };
-        let sids = desired.statements.iter().filter_map(Statement::sid).map(str::to_owned).collect();
+        let sids = desired.statements.iter().filter_map(Statement::sid).map(str::to_owned);
         Ok(Report {
             repository: repository.arn(),
             outcome,
             rules: desired.rules,
-            statements: if outcome == Outcome::Skipped { Vec::new() } else { sids },
+            statements: if outcome == Outcome::Skipped { Vec::new() } else { sids.collect() },
             why,
         })
     }
+}
+
+/// What one repository should have, and what is to be done for it.
+struct Planned {
+    desired: Desired,
+    plan: Plan,
 }
 
 fn parse(repository: &Repository, text: &str) -> Result<Document, Error> {
@@ -158,9 +177,13 @@ fn impossible(repository: &Repository, reason: Impossible) -> Error {
     let repository = repository.arn();
     match reason {
         Impossible::TooLarge { .. } => Error::PolicyTooLarge { repository, reason },
-        Impossible::Versions { .. } => {
-            Error::PolicyRejected { repository, reason: reason.to_string(), remedy: "see there".to_owned() }
-        }
+        Impossible::Versions { .. } => Error::PolicyRejected {
+            repository,
+            reason: reason.to_string(),
+            remedy: "write `${$}` for each `$` of the foreign statement and set the document's Version to \
+                         `2012-10-17`, or take the variable out of ours"
+                .to_owned(),
+        },
     }
 }
 

@@ -37,6 +37,12 @@ pub enum Unreachable {
     Failed(Error),
 }
 
+impl From<Error> for Unreachable {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
 impl RegistryClient {
     /// A client that makes its first call only when it is asked to.
     #[must_use]
@@ -65,7 +71,7 @@ impl RegistryClient {
             Err(error) => match error.as_service_error() {
                 Some(GetRepositoryPolicyError::RepositoryPolicyNotFoundException(_)) => Ok(None),
                 Some(GetRepositoryPolicyError::RepositoryNotFoundException(_)) => Err(Unreachable::Gone),
-                _ => Err(Unreachable::Failed(call.explain(&error))),
+                _ => Err(call.explain(&error).into()),
             },
         }
     }
@@ -103,7 +109,7 @@ impl RegistryClient {
                              still set the policy under it"
                         .to_owned(),
                 }),
-                _ => Unreachable::Failed(call.explain(&error)),
+                _ => call.explain(&error).into(),
             }),
         }
     }
@@ -129,7 +135,7 @@ impl RegistryClient {
             Err(error) => match error.as_service_error() {
                 Some(DeleteRepositoryPolicyError::RepositoryPolicyNotFoundException(_)) => Ok(()),
                 Some(DeleteRepositoryPolicyError::RepositoryNotFoundException(_)) => Err(Unreachable::Gone),
-                _ => Err(Unreachable::Failed(call.explain(&error))),
+                _ => Err(call.explain(&error).into()),
             },
         }
     }
@@ -153,7 +159,7 @@ impl RegistryClient {
             Ok(answer) => Ok(answer.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect()),
             Err(error) => match error.as_service_error() {
                 Some(ListTagsForResourceError::RepositoryNotFoundException(_)) => Err(Unreachable::Gone),
-                _ => Err(Unreachable::Failed(call.explain(&error))),
+                _ => Err(call.explain(&error).into()),
             },
         }
     }
