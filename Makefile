@@ -39,13 +39,13 @@ test: lint test-rust test-deployment ## Run everything that CI runs
 
 lint: setup ## Check the formatting, clippy, and the template with sam and cfn-lint's serverless rules
 	cargo fmt --check
-	cargo clippy --all-targets -- -D warnings
+	cargo clippy --all-targets --all-features -- -D warnings
 	sam validate --lint --region eu-west-1
 	cfn-lint
 
-test-rust: setup ## Run the Rust tests; plain `cargo test` does the same
+test-rust: setup ## Run the Rust tests; plain `cargo test` leaves out the command line's
 	@mkdir -p target
-	cargo test 2>&1 | tee target/test-rust.log
+	cargo test --all-features 2>&1 | tee target/test-rust.log
 
 test-deployment: build ## Deploy to a local AWS that enforces the function's role, and test what happens there
 	@mkdir -p target

@@ -37,7 +37,11 @@ pub(crate) fn run(args: &CheckArgs, printer: &Printer) -> anyhow::Result<Exit> {
     let checked = Checked { source: &source.name, errors, warnings, findings };
     let text = || {
         let summary = match (errors, warnings) {
-            (0, 0) => format!("{} is a valid configuration with {}", source.name, count(source.configuration.rules.len(), "rule")),
+            (0, 0) => format!(
+                "{} is a valid configuration with {}",
+                source.name,
+                count(source.configuration.rules.len(), "rule")
+            ),
             _ => format!("{} and {} in {}", count(errors, "error"), count(warnings, "warning"), source.name),
         };
         match source.findings_text() {

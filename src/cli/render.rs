@@ -48,7 +48,10 @@ pub(crate) fn run(args: &RenderArgs, printer: &Printer) -> anyhow::Result<Exit> 
     }
     if args.explain {
         for Origin { sid, rule } in &statements {
-            printer.note(format!("{sid} comes from {}", rule.as_ref().map_or("the only rule".to_owned(), |rule| format!("the rule `{rule}`"))));
+            printer.note(format!(
+                "{sid} comes from {}",
+                rule.as_ref().map_or("the only rule".to_owned(), |rule| format!("the rule `{rule}`"))
+            ));
         }
     }
     let text = policy.as_ref().map(serde_json::to_string_pretty).transpose()?.unwrap_or_default();

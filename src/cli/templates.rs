@@ -43,7 +43,10 @@ pub(crate) fn run(args: &TemplatesArgs, printer: &Printer) -> anyhow::Result<Exi
     let known = Template::names().find(|known| known == name).and_then(|name| Some((name, Template::named(name)?)));
     let (name, template) = known.with_context(|| {
         let near = nearest(name, Template::names()).map(|near| format!("; did you mean `{near}`?"));
-        format!("unknown template `{name}`{}", near.unwrap_or_else(|| "; `ecr-autopolicy templates` lists them".to_owned()))
+        format!(
+            "unknown template `{name}`{}",
+            near.unwrap_or_else(|| "; `ecr-autopolicy templates` lists them".to_owned())
+        )
     })?;
     let shown = shown(name, template);
     printer.result(|| details(&shown), &shown)?;
@@ -75,7 +78,11 @@ fn table(templates: &[Shown]) -> String {
             true => variable.name.clone(),
             false => format!("[{}]", variable.name),
         });
-        table.add_row([template.name.to_owned(), variables.collect::<Vec<_>>().join(", "), template.description.clone()]);
+        table.add_row([
+            template.name.to_owned(),
+            variables.collect::<Vec<_>>().join(", "),
+            template.description.clone(),
+        ]);
     }
     table.lines().map(|line| line.trim().to_owned()).collect::<Vec<_>>().join("\n")
 }

@@ -26,27 +26,23 @@ pub(super) fn check(configuration: &Configuration, prefix: &SidPrefix) -> Vec<Fi
     let mut rendered = Vec::new();
     for rule in &configuration.rules {
         let mut found = variables_of(rule, &sample);
-        if let (true, Ok(policy)) = (found.is_empty(), rule.render(&sample)) {
+        if found.is_empty()
+            && let Ok(policy) = rule.render(&sample)
+        {
             found.extend(grammar::check(&policy, &rule.place));
         }
-        if let (false, Ok(statements)) = (found.iter().any(Finding::is_error), rule.statements(&sample, prefix)) {
-            for (index, sid) in statements.iter().filter_map(Statement::sid).enumerate() {
-                let place = statement_place(rule, index);
-                if let Some(earlier) = sids.get(sid) {
-                    found.push(
-                        Finding::error(&place, format!("the statement id `{sid}` stands at {earlier} already"))
-                            .hint("change the statement's `Sid` or the rule's `name`"),
-                    );
-                } else {
-                    sids.insert(sid.to_owned(), place);
-                }
+        let statements = rule.statements(&sample, prefix).unwrap_or_default();
+        found.extend(same_ids(rule, &statements, &mut sids));
+        for (index, statement) in statements.iter().enumerate() {
+            let place = statement_place(rule, index);
+            if !found.iter().any(|finding| finding.is_error() && hides_who_gets_in(&finding.place, &place)) {
+                let exposure = exposure(rule, index, statement);
+                found.extend(exposure.filter(|finding| !(configuration.allow_public && finding.is_error())));
+                found.extend(power(&place, statement, &sample));
             }
-            let allowed = configuration.allow_public;
-            found.extend(exposure(rule, &statements).into_iter().filter(|finding| !(allowed && finding.is_error())));
-            found.extend(power(rule, &statements, &sample));
-            if found.iter().all(|finding| !finding.is_error()) {
-                rendered.push((rule, statements));
-            }
+        }
+        if !found.iter().any(Finding::is_error) {
+            rendered.push((rule, statements));
         }
         findings.extend(found);
     }
@@ -55,16 +51,33 @@ pub(super) fn check(configuration: &Configuration, prefix: &SidPrefix) -> Vec<Fi
     findings
 }
 
-/// Statements by which others could change the policy or delete the repository.
-fn power(rule: &Rule, statements: &[Statement], sample: &Repository) -> Vec<Finding> {
-    let findings = statements.iter().enumerate().filter_map(|(index, statement)| {
-        let action = privilege::power_of_others(statement, sample.registry().id())?;
-        let message = format!("others than the registry's own account get `{action}`");
-        let hint =
-            "that is power over the repository itself; write an access level such as `PullPush`, or single actions";
-        Some(Finding::warning(&statement_place(rule, index), message).hint(hint))
-    });
-    findings.collect()
+/// Statements whose ids are taken already, given which ones are.
+fn same_ids(rule: &Rule, statements: &[Statement], taken: &mut BTreeMap<String, Place>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (index, sid) in statements.iter().filter_map(Statement::sid).enumerate() {
+        let place = statement_place(rule, index);
+        if let Some(earlier) = taken.get(sid) {
+            let message = format!("the statement id `{sid}` stands at {earlier} already");
+            findings.push(Finding::error(&place, message).hint("change the statement's `Sid` or the rule's `name`"));
+        } else {
+            taken.insert(sid.to_owned(), place);
+        }
+    }
+    findings
+}
+
+/// Whether a mistake at this place leaves open whom the statement reaches, so that nothing more is to be said of it.
+fn hides_who_gets_in(mistake: &Place, statement: &Place) -> bool {
+    let elements = ["Effect", "Principal", "NotPrincipal", "Condition"];
+    mistake == statement || elements.iter().any(|element| mistake.is_within(&statement.key(element)))
+}
+
+/// That others could change the policy or delete the repository.
+fn power(place: &Place, statement: &Statement, sample: &Repository) -> Option<Finding> {
+    let action = privilege::power_of_others(statement, sample.registry().id())?;
+    let message = format!("others than the registry's own account get `{action}`");
+    let hint = "that is power over the repository itself; write an access level such as `PullPush`, or single actions";
+    Some(Finding::warning(place, message).hint(hint))
 }
 
 /// A rule whose exceptions leave nothing of its repositories.
@@ -99,27 +112,23 @@ fn pointless(rendered: &[(&Rule, Vec<Statement>)]) -> Vec<Finding> {
     findings
 }
 
-/// Whom the rendered statements of a rule reach beyond the principals that they name.
-pub(super) fn exposure(rule: &Rule, statements: &[Statement]) -> Vec<Finding> {
-    let findings = statements.iter().enumerate().filter_map(|(index, statement)| {
-        let place = statement_place(rule, index);
-        match exposure::exposure(statement) {
-            Exposure::Narrow => None,
-            Exposure::Public(reasons) => {
-                let why = reasons.iter().map(|reason| format!(" ({reason})")).collect::<String>();
-                Some(
-                    Finding::error(&place, format!("the statement opens the repository to everyone in the world{why}")).hint(
-                        "narrow it with a condition such as `aws:PrincipalOrgID`, or add `\"allow_public\": true` if you mean it",
-                    ),
-                )
-            }
-            Exposure::AnyoneThrough(service) => Some(
-                Finding::warning(&place, format!("anyone's `{service}` may do this, since no account is named for which it acts"))
-                    .hint("add a condition on `aws:SourceAccount`"),
-            ),
+/// Whom a rule's rendered statement reaches beyond the principals that it names.
+pub(super) fn exposure(rule: &Rule, index: usize, statement: &Statement) -> Option<Finding> {
+    let place = statement_place(rule, index);
+    match exposure::exposure(statement) {
+        Exposure::Narrow => None,
+        Exposure::Public(reasons) => {
+            let why = reasons.iter().map(|reason| format!(" ({reason})")).collect::<String>();
+            let message = format!("the statement opens the repository to everyone in the world{why}");
+            Some(Finding::error(&place, message).hint(
+                "narrow it with a condition such as `aws:PrincipalOrgID`, or add `\"allow_public\": true` if you mean it",
+            ))
         }
-    });
-    findings.collect()
+        Exposure::AnyoneThrough(service) => {
+            let message = format!("anyone's `{service}` may do this, since no account is named for which it acts");
+            Some(Finding::warning(&place, message).hint("add a condition on `aws:SourceAccount`"))
+        }
+    }
 }
 
 fn variables_of(rule: &Rule, sample: &Repository) -> Vec<Finding> {

@@ -100,7 +100,9 @@ impl Configuration {
             match rule.statements(repository, prefix) {
                 Ok(statements) => {
                     if !self.allow_public {
-                        findings.extend(check::exposure(rule, &statements).into_iter().filter(Finding::is_error));
+                        let statements = statements.iter().enumerate();
+                        let open = statements.filter_map(|(index, statement)| check::exposure(rule, index, statement));
+                        findings.extend(open.filter(Finding::is_error));
                     }
                     desired.rules.extend(rule.name.clone());
                     desired.statements.extend(statements);

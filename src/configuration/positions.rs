@@ -25,7 +25,7 @@ const STRICT: ParseOptions = ParseOptions {
     allow_extended_string_escapes: false,
 };
 
-/// The findings with their positions in the text, and one for each key that stands twice.
+/// The findings with their positions in the text and in the order of these, and one for each key that stands twice.
 pub(super) fn located(mut findings: Vec<Finding>, text: &str) -> Vec<Finding> {
     // The parser of the syntax tree knows no limit for nesting, so that only what has been read as JSON may reach it.
     if serde_json::from_str::<IgnoredAny>(text).is_err() {
@@ -36,6 +36,7 @@ pub(super) fn located(mut findings: Vec<Finding>, text: &str) -> Vec<Finding> {
     for finding in &mut findings {
         finding.position = positions.find(&finding.place);
     }
+    findings.sort_by_key(|finding| finding.position);
     findings
 }
 

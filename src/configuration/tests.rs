@@ -148,8 +148,8 @@ fn what_is_not_a_configuration_is_told_apart() {
     check_findings(
         r#"{"Version":"2012-10-17"}"#,
         &[
-            "error at `/Version`: unknown key `Version`; valid here: `rules`, `name`, `repositories`, `except`, `tags`, `template`, `with`, `policy`, `on_existing_policy`, `allow_public`",
             r#"error at the top: neither rules, nor a template, nor a policy; write `{"rules": []}` for no rules, or `{"template": …, "with": …}` for one"#,
+            "error at `/Version`: unknown key `Version`; valid here: `rules`, `name`, `repositories`, `except`, `tags`, `template`, `with`, `policy`, `on_existing_policy`, `allow_public`",
         ],
     );
 }
@@ -167,25 +167,27 @@ fn every_mistake_is_found_at_once() {
             7
         ],"on_existing_policy":"Merge","allow_public":"no"}"#,
         &[
-            "error at `/rules/0/template`: unknown template `organisation`; did you mean `organization`?",
             "error at `/rules/0/name`: `A B` is not a rule's name; write letters and digits, as `Workloads`",
+            "error at `/rules/0/template`: unknown template `organisation`; did you mean `organization`?",
             "error at `/rules/1/repositorys`: unknown key `repositorys`; did you mean `repositories`?",
             r#"error at `/rules/1/repositories`: an empty list matches nothing; leave `repositories` out, or write `"repositories": ["team/*"]`"#,
             "error at `/rules/1/except/0`: `Team/*` can match no repository's name; names have lower-case letters, digits and single `.`, `_`, `-`, `/`; `*` and `?` stand for others",
             r#"error at `/rules/1/except/1`: text is wanted here; write `"except": ["team/*"]`"#,
             r#"error at `/rules/1/tags`: no tag is named; leave `tags` out, or write `"tags": {"team": "pay*"}`"#,
-            "error at `/rules/2/with/acess`: unknown variable `acess`; did you mean `access`?",
+            "error at `/rules/1/policy/Statement`: an empty list says nothing; add a statement",
+            "error at `/rules/2/name`: the name `X` stands at `/rules/1/name` already; give each rule a name of its own",
             "error at `/rules/2/with/accounts/0`: `1` is not an account id; write its 12 digits as text, as `111122223333`",
+            "error at `/rules/2/with/acess`: unknown variable `acess`; did you mean `access`?",
             "error at `/rules/3`: `name` is missing, and there is more than one rule; add a name of letters and digits",
             "error at `/rules/3`: `template` and `policy` exclude each other; make two rules of it",
             "error at `/rules/4`: neither `template` nor `policy`; say what the repositories get",
             "error at `/rules/5/with`: `with` fills a template's variables, and this rule has a `policy`; take it away",
+            r#"error at `/rules/5/policy/Statement/0`: the statement opens the repository to everyone in the world; narrow it with a condition such as `aws:PrincipalOrgID`, or add `"allow_public": true` if you mean it"#,
+            "warning at `/rules/5/policy/Statement/0`: others than the registry's own account get `ecr:SetRepositoryPolicy`; that is power over the repository itself; write an access level such as `PullPush`, or single actions",
+            "error at `/rules/5/policy/Statement/0/Resource`: ECR refuses `Resource`: a repository policy is always about its own repository; take it away, and say with the rule's `repositories` which ones get the policy",
             r#"error at `/rules/6`: a rule is an object; write `{"name": …, "template": …, "with": …}`"#,
-            "error at `/rules/2/name`: the name `X` stands at `/rules/1/name` already; give each rule a name of its own",
             "error at `/on_existing_policy`: unknown value `Merge`; did you mean `merge`?",
             "error at `/allow_public`: true or false is wanted here; write it without quotes",
-            "error at `/rules/1/policy/Statement`: an empty list says nothing; add a statement",
-            "error at `/rules/5/policy/Statement/0/Resource`: ECR refuses `Resource`: a repository policy is always about its own repository; take it away, and say with the rule's `repositories` which ones get the policy",
         ],
     );
 }
