@@ -49,7 +49,8 @@ pub struct Report {
     pub outcome: Outcome,
     /// The names of the rules that match.
     pub rules: Vec<String>,
-    /// The ids of the managed statements that its policy holds now.
+    /// The ids of the managed statements that its policy should hold, and holds now; none where it was left alone on
+    /// purpose.
     pub statements: Vec<String>,
     /// Why, for the log.
     #[serde(skip)]
@@ -80,10 +81,11 @@ impl Controller {
     /// is gone is none.
     pub async fn bring_in_line(&self, target: &Target, deadline: Deadline) -> Result<Report, Error> {
         let repository = &target.repository;
+        // Without a configuration nothing can be said of any repository, so only its failure ends both at once.
         let (configuration, current) =
-            tokio::join!(self.parameter.configuration(deadline), self.registry.policy(repository, deadline));
-        // Without a configuration nothing can be said of any repository, so its failure comes first.
-        let configuration = configuration?;
+            tokio::try_join!(self.parameter.configuration(repository.registry(), deadline), async {
+                Ok(self.registry.policy(repository, deadline).await)
+            },)?;
         let done = async {
             let planned = self.plan(target, &configuration, current?, deadline).await?;
             self.carry_out(repository, planned, deadline).await
@@ -118,7 +120,7 @@ impl Controller {
         };
         let desired = configuration
             .desired(repository, &tags, &self.prefix)
-            .map_err(|findings| Error::ConfigurationInvalid { name: self.parameter.name().to_owned(), findings })?;
+            .map_err(|findings| Error::configuration_invalid(self.parameter.name(), &findings))?;
         let plan = reconcile(&desired.statements, current.as_ref(), configuration.on_existing_policy, &self.prefix)
             .map_err(|reason| impossible(repository, reason))?;
         Ok(Planned { desired, plan })
@@ -192,14 +194,14 @@ fn name_deleted_principal(error: Unreachable, document: &Document, prefix: &SidP
     let foreign = document.statements.iter().filter(|statement| !statement.sid().is_some_and(|sid| prefix.owns(sid)));
     let deleted = foreign.filter_map(|statement| Some((statement, principal::deleted_principal(statement)?))).next();
     match (error, deleted) {
-        (Unreachable::Failed(Error::PolicyRejected { repository, reason, .. }), Some((statement, id))) => {
+        (Unreachable::Failed(Error::PolicyRejected { repository, reason, remedy }), Some((statement, id))) => {
             let statement = statement.sid().map_or_else(|| "without a Sid".to_owned(), |sid| format!("`{sid}`"));
             Unreachable::Failed(Error::PolicyRejected {
                 repository,
                 reason,
                 remedy: format!(
-                    "the foreign statement {statement} names `{id}`, a role or user that has been deleted: take it \
-                     out of that statement, then the policy can be written"
+                    "take `{id}` out of the foreign statement {statement}: it is what is left of a role or user that \
+                     has been deleted; else {remedy}"
                 ),
             })
         }

@@ -1,4 +1,4 @@
-//! Why a repository could not be brought in line: one label each for the log, the metric and the answer, and a
+//! Why a repository could not be brought in line: one label each for the log and the answer, and a
 //! message that ends in its remedy.
 
 use thiserror::Error;
@@ -20,12 +20,12 @@ pub enum Error {
         remedy: String,
     },
     /// The configuration, or a setting of the function, cannot be used.
-    #[error("the value of `{name}` cannot be used, and nothing was written:\n{findings}")]
+    #[error("the value of `{name}` cannot be used, and nothing was written: {reason}")]
     ConfigurationInvalid {
         /// The parameter or the environment variable that holds it.
         name: String,
-        /// What is wrong with it.
-        findings: Findings,
+        /// What is wrong with it, and what to write instead.
+        reason: String,
     },
     /// The policy would be longer than ECR takes.
     #[error("`{repository}`: {reason}")]
@@ -58,7 +58,7 @@ pub enum Error {
         remedy: &'static str,
     },
     /// The service still refused for the number of calls when the retries or the invocation's time ended.
-    #[error("`{action}` on `{resource}` was throttled until the retries ended: {reason}; it is tried again later")]
+    #[error("`{action}` on `{resource}` was throttled until the time was up: {reason}; the event will be tried again")]
     Throttled {
         /// The IAM action.
         action: &'static str,
@@ -68,7 +68,7 @@ pub enum Error {
         reason: String,
     },
     /// The service could not be reached, or failed.
-    #[error("`{action}` on `{resource}` failed until the retries ended: {reason}; it is tried again later")]
+    #[error("`{action}` on `{resource}` failed: {reason}; the event will be tried again")]
     ServiceUnavailable {
         /// The IAM action.
         action: &'static str,
@@ -80,7 +80,13 @@ pub enum Error {
 }
 
 impl Error {
-    /// The error's type in the answer, the log and the metric.
+    /// A configuration with mistakes.
+    #[must_use]
+    pub fn configuration_invalid(name: &str, findings: &Findings) -> Self {
+        Self::ConfigurationInvalid { name: name.to_owned(), reason: format!("\n{findings}") }
+    }
+
+    /// The error's type in the answer and the log.
     #[must_use]
     pub fn label(&self) -> &'static str {
         match self {

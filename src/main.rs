@@ -54,9 +54,9 @@ fn start_log() {
 
 async fn start() -> Result<Function, Error> {
     let settings = Settings::read(variable)?;
-    let connection = Connection::from_environment(settings.ca_bundle).await.map_err(|error| {
-        Error::ConfigurationMissing { reason: error.to_string(), remedy: "then start again".to_owned() }
-    })?;
+    let connection = Connection::from_environment(settings.ca_bundle)
+        .await
+        .map_err(|error| Error::ConfigurationInvalid { name: "AWS_CA_BUNDLE".to_owned(), reason: error.to_string() })?;
     let prefix = settings.prefix;
     let parameter = ConfigurationParameter::new(&connection, settings.parameter, prefix.clone(), settings.keep);
     Ok(Function::new(Controller::new(RegistryClient::new(connection), parameter, prefix)))

@@ -95,7 +95,8 @@ pub fn reconcile(
     };
     let document = Document {
         version: version(&kept, current, desired)?,
-        id: current.and_then(|document| document.id.clone()),
+        // What is not merged is not theirs any more.
+        id: current.filter(|_| kept.len() == foreign.len()).and_then(|document| document.id.clone()),
         statements: kept.iter().copied().chain(desired).cloned().collect(),
     };
     let unchanged = current.is_some_and(|current| sameness::same_version(&document, current))

@@ -27,6 +27,13 @@ impl Registry {
         Ok(Self { id: id.to_owned(), region: region.to_owned(), partition: partition_of(region).to_owned() })
     }
 
+    /// A registry to check a configuration for where no real one is known: that of the account `000000000000`, which
+    /// nobody has, in `us-east-1`.
+    #[must_use]
+    pub fn sample() -> Self {
+        Self { id: "000000000000".to_owned(), region: "us-east-1".to_owned(), partition: "aws".to_owned() }
+    }
+
     /// The account id that owns the registry, 12 digits.
     #[must_use]
     pub fn id(&self) -> &str {

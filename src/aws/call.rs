@@ -41,6 +41,7 @@ pub(super) struct Call {
     action: &'static str,
     resource: String,
     deadline: Deadline,
+    allow: &'static str,
     last_attempt: Arc<Mutex<Option<ServiceError>>>,
 }
 
@@ -53,7 +54,13 @@ struct ServiceError {
 
 impl Call {
     pub(super) fn new(action: &'static str, resource: impl Into<String>, deadline: Deadline) -> Self {
-        Self { action, resource: resource.into(), deadline, last_attempt: Arc::default() }
+        let allow = "allow it in the policy of the function's role";
+        Self { action, resource: resource.into(), deadline, allow, last_attempt: Arc::default() }
+    }
+
+    /// How to allow it, where there is more to it than the role.
+    pub(super) fn allowed_by(self, allow: &'static str) -> Self {
+        Self { allow, ..self }
     }
 
     /// The time limits of the call.
@@ -80,14 +87,18 @@ impl Call {
             SdkError::TimeoutError(_) => self.last_attempt.lock().unwrap_or_else(PoisonError::into_inner).take(),
             _ => None,
         };
-        let Self { action, resource, .. } = self;
+        let Self { action, resource, allow, .. } = self;
         match answer {
             Some(answer) if answer.is_throttle() => Error::Throttled { action, resource, reason: answer.to_string() },
-            Some(answer) if answer.is_denial() => Error::AccessDenied {
+            Some(answer) if answer.is_denial() || answer.is_about_credentials() => Error::AccessDenied {
                 action,
                 resource,
                 reason: answer.to_string(),
-                remedy: "allow it in the policy of the function's role",
+                remedy: if answer.is_about_credentials() {
+                    "give the function valid credentials of its role"
+                } else {
+                    allow
+                },
             },
             Some(answer) => Error::ServiceUnavailable { action, resource, reason: answer.to_string() },
             None => Error::ServiceUnavailable { action, resource, reason: chain(error) },
@@ -119,18 +130,26 @@ impl ServiceError {
     }
 
     fn is_denial(&self) -> bool {
-        const DENIALS: [&str; 9] = [
+        const DENIALS: [&str; 5] = [
             "AccessDenied",
             "AccessDeniedException",
             "NotAuthorized",
             "UnauthorizedOperation",
-            "UnrecognizedClientException",
-            "InvalidClientTokenId",
-            "ExpiredToken",
-            "ExpiredTokenException",
             "KMSAccessDeniedException",
         ];
         DENIALS.contains(&self.code.as_str())
+    }
+
+    fn is_about_credentials(&self) -> bool {
+        const CREDENTIALS: [&str; 6] = [
+            "UnrecognizedClientException",
+            "InvalidClientTokenId",
+            "InvalidSignatureException",
+            "SignatureDoesNotMatch",
+            "ExpiredToken",
+            "ExpiredTokenException",
+        ];
+        CREDENTIALS.contains(&self.code.as_str())
     }
 }
 

@@ -3,9 +3,14 @@
 use std::{io, path::PathBuf, time::Duration};
 
 use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_sdk_ecr::config::retry::{RetryPartition, TokenBucket};
 use aws_smithy_http_client::{
     Builder,
     tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode},
+};
+use rustls::{
+    RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject},
 };
 use thiserror::Error;
 
@@ -13,8 +18,8 @@ use thiserror::Error;
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// More attempts than fit into an invocation, so that its deadline ends the retries and not a count.
-const ATTEMPTS: u32 = 20;
+/// More attempts than fit into the longest invocation, so that the deadline ends the retries and not a count.
+const ATTEMPTS: u32 = 10_000;
 const FIRST_BACKOFF: Duration = Duration::from_millis(100);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(3);
 
@@ -24,12 +29,23 @@ pub struct Connection {
     pub(super) config: SdkConfig,
 }
 
-/// The file that `AWS_CA_BUNDLE` names cannot be read.
+/// The certificates that `AWS_CA_BUNDLE` names cannot be used.
 #[derive(Debug, Error)]
-#[error("the certificates in `{}` cannot be read: {source}; set `AWS_CA_BUNDLE` to a file in PEM format, or to nothing", path.display())]
-pub struct CertificatesUnreadable {
-    path: PathBuf,
-    source: io::Error,
+pub enum CertificatesUnusable {
+    /// The file cannot be read.
+    #[error("the certificates in `{}` cannot be read: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The file holds no certificate, or one that cannot be understood.
+    #[error("`{}` holds no certificates in PEM format that can be understood", path.display())]
+    NotCertificates {
+        /// The file.
+        path: PathBuf,
+    },
 }
 
 impl Connection {
@@ -37,8 +53,8 @@ impl Connection {
     /// which themselves can be set by `SSL_CERT_FILE`.
     ///
     /// # Errors
-    /// Where the file cannot be read.
-    pub async fn from_environment(ca_bundle: Option<PathBuf>) -> Result<Self, CertificatesUnreadable> {
+    /// Where the file cannot be read, or holds no certificates.
+    pub async fn from_environment(ca_bundle: Option<PathBuf>) -> Result<Self, CertificatesUnusable> {
         let mut loader =
             aws_config::defaults(BehaviorVersion::v2026_01_12()).timeout_config(timeouts().build()).retry_config(
                 RetryConfig::standard()
@@ -47,16 +63,33 @@ impl Connection {
                     .with_max_backoff(LONGEST_BACKOFF),
             );
         if let Some(path) = ca_bundle {
-            let unreadable = |source| CertificatesUnreadable { path: path.clone(), source };
-            let pem = std::fs::read(&path).map_err(unreadable)?;
+            let pem = std::fs::read(&path)
+                .map_err(|source| CertificatesUnusable::Unreadable { path: path.clone(), source })?;
+            // The HTTP client would take an unusable file for an empty one, or panic over it at the first call.
+            if !holds_certificates(&pem) {
+                return Err(CertificatesUnusable::NotCertificates { path });
+            }
             let trust = TrustStore::empty().with_pem_certificate(pem);
             let context = TlsContext::builder().with_trust_store(trust).build();
-            let context = context.map_err(|error| unreadable(io::Error::other(error)))?;
+            let context = context.map_err(|_| CertificatesUnusable::NotCertificates { path })?;
             let provider = tls::Provider::Rustls(CryptoMode::AwsLc);
             loader = loader.http_client(Builder::new().tls_provider(provider).tls_context(context).build_https());
         }
         Ok(Self { config: loader.load().await })
     }
+}
+
+fn holds_certificates(pem: &[u8]) -> bool {
+    let mut roots = RootCertStore::empty();
+    let all =
+        CertificateDer::pem_slice_iter(pem).all(|certificate| certificate.is_ok_and(|der| roots.add(der).is_ok()));
+    all && !roots.is_empty()
+}
+
+/// Where the services' retry quotas are kept: nowhere. The SDK's own would run dry in a warm process that meets a long
+/// storm of throttles, and then give up at the first; here the invocation's deadline is the limit.
+pub(super) fn retry_partition() -> RetryPartition {
+    RetryPartition::custom("ecr-autopolicy").token_bucket(TokenBucket::unlimited()).build()
 }
 
 /// The time limits of every call, to which each call adds its own end.

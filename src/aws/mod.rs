@@ -6,6 +6,6 @@ mod parameter;
 mod registry;
 
 pub use call::Deadline;
-pub use connection::{CertificatesUnreadable, Connection};
+pub use connection::{CertificatesUnusable, Connection};
 pub use parameter::ConfigurationParameter;
 pub use registry::{RegistryClient, Unreachable};

@@ -1,19 +1,19 @@
 //! SSM: the parameter that holds the configuration.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, SystemTime},
 };
 
 use aws_config::Region;
-use aws_sdk_ssm::{Client, Config, operation::get_parameter::GetParameterError};
+use aws_sdk_ssm::{Client, Config, error::ProvideErrorMetadata, operation::get_parameter::GetParameterError};
 use tokio::time::Instant;
 
 use super::{
     call::{Call, Deadline},
-    connection::Connection,
+    connection::{Connection, retry_partition},
 };
-use crate::{configuration::Configuration, error::Error, policy::sid::SidPrefix};
+use crate::{configuration::Configuration, error::Error, policy::sid::SidPrefix, repository::Registry};
 
 /// The parameter, and the configuration that it last held.
 #[derive(Debug)]
@@ -22,14 +22,32 @@ pub struct ConfigurationParameter {
     name: String,
     prefix: SidPrefix,
     keep: Duration,
-    kept: Mutex<Option<(Instant, Arc<Configuration>)>>,
+    kept: Mutex<Option<Kept>>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    configuration: Arc<Configuration>,
+    read: Instant,
+    read_at: SystemTime,
+}
+
+impl Kept {
+    fn now(configuration: Arc<Configuration>) -> Self {
+        Self { configuration, read: Instant::now(), read_at: SystemTime::now() }
+    }
+
+    /// The greater of two: the one clock can stand still while Lambda freezes the process, the other can be set back.
+    fn age(&self) -> Duration {
+        self.read.elapsed().max(self.read_at.elapsed().unwrap_or_default())
+    }
 }
 
 impl ConfigurationParameter {
     /// The parameter of that name or ARN, read again when the value is older than `keep`.
     #[must_use]
     pub fn new(connection: &Connection, name: String, prefix: SidPrefix, keep: Duration) -> Self {
-        let mut config = aws_sdk_ssm::config::Builder::from(&connection.config);
+        let mut config = aws_sdk_ssm::config::Builder::from(&connection.config).retry_partition(retry_partition());
         // SSM knows an ARN only in the Region that it names.
         if let Some(region) = name.strip_prefix("arn:").and_then(|arn| arn.split(':').nth(2)) {
             config = config.region(Region::new(region.to_owned()));
@@ -42,20 +60,20 @@ impl ConfigurationParameter {
     /// # Errors
     /// Where the parameter cannot be read, or its value is not a valid configuration. What was read earlier is
     /// not used in its place.
-    pub async fn configuration(&self, deadline: Deadline) -> Result<Arc<Configuration>, Error> {
-        if let Some((read, configuration)) = &*self.kept()
-            && read.elapsed() < self.keep
+    pub async fn configuration(&self, registry: &Registry, deadline: Deadline) -> Result<Arc<Configuration>, Error> {
+        if let Some(kept) = &*self.kept()
+            && kept.age() < self.keep
         {
-            return Ok(Arc::clone(configuration));
+            return Ok(Arc::clone(&kept.configuration));
         }
         let text = self.read(deadline).await?;
-        let (configuration, warnings) = Configuration::parse(&text, &self.prefix)
-            .map_err(|findings| Error::ConfigurationInvalid { name: self.name.clone(), findings })?;
+        let (configuration, warnings) = Configuration::parse(&text, &self.prefix, registry)
+            .map_err(|findings| Error::configuration_invalid(&self.name, &findings))?;
         for warning in &warnings.0 {
             tracing::warn!(parameter = self.name, %warning, "configuration");
         }
         let configuration = Arc::new(configuration);
-        *self.kept() = Some((Instant::now(), Arc::clone(&configuration)));
+        *self.kept() = Some(Kept::now(Arc::clone(&configuration)));
         Ok(configuration)
     }
 
@@ -66,7 +84,10 @@ impl ConfigurationParameter {
     }
 
     async fn read(&self, deadline: Deadline) -> Result<String, Error> {
-        let call = Call::new("ssm:GetParameter", &self.name, deadline);
+        let call = Call::new("ssm:GetParameter", &self.name, deadline).allowed_by(
+            "allow it in the policy of the function's role, and `kms:Decrypt` too where the parameter is a SecureString \
+             under a key of your own",
+        );
         let answer = self
             .client
             .get_parameter()
@@ -86,21 +107,20 @@ impl ConfigurationParameter {
             Err(error) => Err(match error.as_service_error() {
                 Some(GetParameterError::ParameterNotFound(_)) => missing("does not exist"),
                 Some(GetParameterError::ParameterVersionNotFound(_)) => missing("has no such version"),
-                _ => match call.explain(&error) {
-                    Error::AccessDenied { action, resource, reason, .. } => Error::AccessDenied {
-                        action,
-                        resource,
-                        reason,
-                        remedy: "allow it in the policy of the function's role, and `kms:Decrypt` too where the \
-                                 parameter is a SecureString under a key of your own",
-                    },
-                    error => error,
+                Some(refusal) if refusal.code() == Some("ValidationException") => Error::ConfigurationMissing {
+                    reason: format!(
+                        "`{}` cannot name a parameter: {}",
+                        self.name,
+                        refusal.message().unwrap_or_default()
+                    ),
+                    remedy: "set `POLICY_PARAMETER` to the name or ARN of the parameter".to_owned(),
                 },
+                _ => call.explain(&error),
             }),
         }
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, Option<(Instant, Arc<Configuration>)>> {
+    fn kept(&self) -> MutexGuard<'_, Option<Kept>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -17,7 +17,7 @@ use aws_sdk_ecr::{
 
 use super::{
     call::{Call, Deadline},
-    connection::Connection,
+    connection::{Connection, retry_partition},
 };
 use crate::{configuration::Tags, error::Error, policy::document::Document, repository::Repository};
 
@@ -170,7 +170,8 @@ impl RegistryClient {
         let mut by_region = self.by_region.lock().unwrap_or_else(PoisonError::into_inner);
         let client = by_region.entry(region.to_owned()).or_insert_with(|| {
             let config = aws_sdk_ecr::config::Builder::from(&self.connection.config);
-            Client::from_conf(config.region(Region::new(region.to_owned())).build())
+            let config = config.region(Region::new(region.to_owned())).retry_partition(retry_partition());
+            Client::from_conf(config.build())
         });
         client.clone()
     }

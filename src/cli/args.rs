@@ -76,12 +76,6 @@ pub(crate) struct RenderArgs {
     /// The repository's name.
     #[arg(long, value_name = "NAME")]
     pub(crate) repository: String,
-    /// The account id of the registry.
-    #[arg(long, value_name = "ID", default_value = "111122223333")]
-    pub(crate) registry_id: String,
-    /// The registry's Region.
-    #[arg(long, value_name = "REGION", default_value = "us-east-1")]
-    pub(crate) region: String,
     /// A tag of the repository; can be given several times.
     #[arg(long = "tag", value_name = "KEY=VALUE")]
     pub(crate) tags: Vec<String>,
@@ -99,6 +93,12 @@ pub(crate) struct SourceArgs {
     /// What the ids of managed statements begin with.
     #[arg(long, value_name = "PREFIX", env = "STATEMENT_PREFIX", default_value = "AutoPolicy")]
     pub(crate) prefix: String,
+    /// The account id of the registry; left out, an id that nobody has.
+    #[arg(long, value_name = "ID", default_value = "000000000000")]
+    pub(crate) registry_id: String,
+    /// The registry's Region.
+    #[arg(long, value_name = "REGION", default_value = "us-east-1")]
+    pub(crate) region: String,
 }
 
 #[derive(Debug, clap::Args)]

@@ -4,7 +4,7 @@ use anyhow::Context;
 use ecr_autopolicy::{
     configuration::Tags,
     policy::document::{Document, Statement},
-    repository::{Registry, Repository},
+    repository::Repository,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -31,7 +31,7 @@ struct Origin {
 pub(crate) fn run(args: &RenderArgs, printer: &Printer) -> anyhow::Result<Exit> {
     let source = Source::read(&args.source)?;
     source.require_valid(printer)?;
-    let repository = Repository::new(Registry::new(&args.registry_id, &args.region)?, &args.repository)?;
+    let repository = Repository::new(source.registry.clone(), &args.repository)?;
     let tags = tags(&args.tags)?;
     let desired = source.configuration.desired(&repository, &tags, &source.prefix)?;
 

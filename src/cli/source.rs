@@ -6,6 +6,7 @@ use anyhow::Context;
 use ecr_autopolicy::{
     configuration::{Configuration, Findings},
     policy::sid::SidPrefix,
+    repository::Registry,
 };
 
 use crate::{args::SourceArgs, printer, printer::Printer};
@@ -17,11 +18,13 @@ pub(crate) struct Source {
     pub(crate) configuration: Configuration,
     pub(crate) findings: Findings,
     pub(crate) prefix: SidPrefix,
+    pub(crate) registry: Registry,
 }
 
 impl Source {
     pub(crate) fn read(args: &SourceArgs) -> anyhow::Result<Self> {
         let prefix = SidPrefix::new(&args.prefix)?;
+        let registry = Registry::new(&args.registry_id, &args.region)?;
         let (name, text) = match args.file.as_path() {
             path if path == Path::new("-") => {
                 let mut text = String::new();
@@ -34,8 +37,8 @@ impl Source {
                 (name, text)
             }
         };
-        let (configuration, findings) = Configuration::examine(&text, &prefix);
-        Ok(Self { name, configuration, findings, prefix })
+        let (configuration, findings) = Configuration::examine(&text, &prefix, &registry);
+        Ok(Self { name, configuration, findings, prefix, registry })
     }
 
     /// The findings as text, in the order of their places.

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use super::{Configuration, Grant, Rule, rule::given};
 use crate::{
     finding::{Finding, Place},
@@ -19,8 +21,8 @@ use crate::{
 /// Every finding about what the rules would write.
 ///
 /// No template is trusted by its name: the checks read what it renders to.
-pub(super) fn check(configuration: &Configuration, prefix: &SidPrefix) -> Vec<Finding> {
-    let Some(sample) = sample() else { return Vec::new() };
+pub(super) fn check(configuration: &Configuration, prefix: &SidPrefix, registry: &Registry) -> Vec<Finding> {
+    let Some(sample) = sample(registry) else { return Vec::new() };
     let mut findings = Vec::new();
     let mut sids: BTreeMap<String, Place> = BTreeMap::new();
     let mut rendered = Vec::new();
@@ -99,10 +101,13 @@ fn pointless(rendered: &[(&Rule, Vec<Statement>)]) -> Vec<Finding> {
     for (index, (rule, statements)) in rendered.iter().enumerate() {
         let meaning = says(statements);
         let wider = rendered.iter().enumerate().find(|(other_index, (other, others))| {
-            let same_repositories = other.is_wider_than(rule);
+            let others = says(others);
             // Of two equal rules, the later one is pointless.
-            let first = !rule.is_wider_than(other) || *other_index < index;
-            *other_index != index && same_repositories && first && meaning.is_subset(&says(others))
+            let equal = rule.is_wider_than(other) && meaning == others;
+            *other_index != index
+                && other.is_wider_than(rule)
+                && meaning.is_subset(&others)
+                && (!equal || *other_index < index)
         });
         if let Some((_, (other, _))) = wider {
             let message = format!("the rule adds nothing to the one at {}", other.place);
@@ -136,7 +141,28 @@ fn variables_of(rule: &Rule, sample: &Repository) -> Vec<Finding> {
         Grant::Template { template, with } => {
             variables::check(&template.policy, &with.clone().or(given(sample)), &rule.place)
         }
-        Grant::Policy(policy) => variables::check(policy, &given(sample), &rule.place),
+        Grant::Policy(policy) => {
+            let mut findings = variables::check(policy, &given(sample), &rule.place);
+            for (place, statement) in statements_in(policy, &rule.place) {
+                if statement.get("Sid").and_then(Value::as_str).is_some_and(|sid| sid.contains("${")) {
+                    let message = "a statement id with a variable would not be the same everywhere";
+                    findings.push(Finding::error(&place.key("Sid"), message).hint("write the id out"));
+                }
+            }
+            findings
+        }
+    }
+}
+
+/// The statements as they stand in a policy document, whether one alone or a list, each with its place.
+fn statements_in<'a>(policy: &'a Value, place: &Place) -> Vec<(Place, &'a Value)> {
+    let place = place.key("Statement");
+    match policy.get("Statement") {
+        Some(Value::Array(statements)) => {
+            statements.iter().enumerate().map(|(index, statement)| (place.index(index), statement)).collect()
+        }
+        Some(statement) => vec![(place, statement)],
+        None => Vec::new(),
     }
 }
 
@@ -144,11 +170,15 @@ fn variables_of(rule: &Rule, sample: &Repository) -> Vec<Finding> {
 fn statement_place(rule: &Rule, index: usize) -> Place {
     match &rule.grant {
         Grant::Template { .. } => rule.place.clone(),
-        Grant::Policy(_) => rule.place.key("Statement").index(index),
+        Grant::Policy(policy) => {
+            let place = statements_in(policy, &rule.place).into_iter().nth(index).map(|(place, _)| place);
+            place.unwrap_or_else(|| rule.place.clone())
+        }
     }
 }
 
-/// A repository to render for where no real one is at hand: what the rules say of it holds for every other.
-pub(super) fn sample() -> Option<Repository> {
-    Repository::new(Registry::new("111122223333", "us-east-1").ok()?, "sample/repository").ok()
+/// A repository to render for where no real one is at hand. What holds for it holds for the registry's others: they
+/// differ only in their names, and those may not stand in a statement's id.
+pub(super) fn sample(registry: &Registry) -> Option<Repository> {
+    Repository::new(registry.clone(), "sample/repository").ok()
 }

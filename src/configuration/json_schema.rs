@@ -308,9 +308,9 @@ fn kind_schema(kind: Kind) -> Schema {
     match kind {
         Kind::Account => pattern(r"^[0-9]{12}$"),
         Kind::OrgId => pattern(r"^o-[a-z0-9]{10,32}$"),
-        Kind::OrgPath => pattern(
-            r"^o-[a-z0-9]{10,32}/((\*|r-[0-9a-z]{4,32}|ou-[0-9a-z]{4,32}-[a-z0-9]{8,32})/)?((\*|ou-[0-9a-z]{4,32}-[a-z0-9]{8,32})/)*\*?$",
-        ),
+        Kind::OrgPath => {
+            pattern(r"^o-[a-z0-9]{10,32}/((\*|r-[0-9a-z]{4,32})/((\*|ou-[0-9a-z]{4,32}-[a-z0-9]{8,32})/)*)?\*?$")
+        }
         Kind::Principal => pattern(
             r"^([0-9]{12}|arn:aws[a-z-]*:(iam|sts)::[0-9]{12}:(root|(role|user|assumed-role|federated-user)/[^*?\s]+))$",
         ),

@@ -15,7 +15,7 @@ pub use rule::{Grant, Rule};
 use crate::{
     finding::{Finding, Severity},
     policy::{document::Statement, sid::SidPrefix},
-    repository::Repository,
+    repository::{Registry, Repository},
 };
 
 /// A repository's tags.
@@ -54,7 +54,7 @@ pub struct Desired {
 }
 
 impl Configuration {
-    /// Reads the parameter's value for use. White space alone means no rules. What should be looked at in it comes
+    /// Reads the parameter's value for use in a registry. White space alone means no rules. What should be looked at in it comes
     /// back beside it.
     ///
     /// Sizes are not looked at: the value fits where it came from, and whether a policy fits ECR shows for each
@@ -62,9 +62,9 @@ impl Configuration {
     ///
     /// # Errors
     /// Every error in it.
-    pub fn parse(text: &str, prefix: &SidPrefix) -> Result<(Self, Findings), Findings> {
+    pub fn parse(text: &str, prefix: &SidPrefix, registry: &Registry) -> Result<(Self, Findings), Findings> {
         let (configuration, mut findings) = schema::read(text);
-        findings.extend(check::check(&configuration, prefix));
+        findings.extend(check::check(&configuration, prefix, registry));
         let findings = positions::located(findings, text);
         if findings.iter().any(Finding::is_error) {
             return Err(Findings(findings.into_iter().filter(Finding::is_error).collect()));
@@ -74,11 +74,11 @@ impl Configuration {
 
     /// As much of the configuration as can be read, and everything there is to say about it before it is stored.
     #[must_use]
-    pub fn examine(text: &str, prefix: &SidPrefix) -> (Self, Findings) {
+    pub fn examine(text: &str, prefix: &SidPrefix, registry: &Registry) -> (Self, Findings) {
         let (configuration, mut findings) = schema::read(text);
         findings.extend(size::of_value(text));
-        findings.extend(check::check(&configuration, prefix));
-        findings.extend(size::of_policies(&configuration, prefix));
+        findings.extend(check::check(&configuration, prefix, registry));
+        findings.extend(size::of_policies(&configuration, prefix, registry));
         let findings = positions::located(findings, text);
         (configuration, Findings(findings))
     }

@@ -8,7 +8,6 @@ use jsonc_parser::{
     common::Ranged,
     parse_to_ast,
 };
-use serde::de::IgnoredAny;
 
 use crate::finding::{Finding, Place, Position};
 
@@ -27,8 +26,8 @@ const STRICT: ParseOptions = ParseOptions {
 
 /// The findings with their positions in the text and in the order of these, and one for each key that stands twice.
 pub(super) fn located(mut findings: Vec<Finding>, text: &str) -> Vec<Finding> {
-    // The parser of the syntax tree knows no limit for nesting, so that only what has been read as JSON may reach it.
-    if serde_json::from_str::<IgnoredAny>(text).is_err() {
+    // What is no JSON has no places but the one where reading ended.
+    if serde_json::from_str::<serde_json::Value>(text).is_err() {
         return findings;
     }
     let positions = Positions::of(text);

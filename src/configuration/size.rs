@@ -7,6 +7,7 @@ use crate::{
         document::{Document, POLICY_TEXT_LIMIT, Statement},
         sid::SidPrefix,
     },
+    repository::Registry,
 };
 
 /// Characters that a parameter's value may have (Parameter Store, managing parameter tiers).
@@ -30,8 +31,8 @@ pub(super) fn of_value(text: &str) -> Option<Finding> {
 }
 
 /// Policies that no repository could have, whatever else it holds.
-pub(super) fn of_policies(configuration: &Configuration, prefix: &SidPrefix) -> Vec<Finding> {
-    let Some(sample) = sample() else { return Vec::new() };
+pub(super) fn of_policies(configuration: &Configuration, prefix: &SidPrefix, registry: &Registry) -> Vec<Finding> {
+    let Some(sample) = sample(registry) else { return Vec::new() };
     let mut findings = Vec::new();
     let mut for_all = Vec::new();
     for rule in &configuration.rules {

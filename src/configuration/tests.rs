@@ -4,21 +4,25 @@ use crate::{
     repository::{Registry, Repository},
 };
 
+fn registry() -> Registry {
+    Registry::new("111122223333", "eu-central-1").unwrap()
+}
+
 fn repository(name: &str) -> Repository {
-    Repository::new(Registry::new("111122223333", "eu-central-1").unwrap(), name).unwrap()
+    Repository::new(registry(), name).unwrap()
 }
 
 /// Every finding about the value, a line each.
 #[track_caller]
 fn check_findings(text: &str, expected: &[&str]) {
-    let (_, mut findings) = Configuration::examine(text, &SidPrefix::default());
+    let (_, mut findings) = Configuration::examine(text, &SidPrefix::default(), &registry());
     findings.0.iter_mut().for_each(|finding| finding.position = None);
     assert_eq!(findings.0.iter().map(ToString::to_string).collect::<Vec<_>>(), expected, "{text}");
 }
 
 fn desired(text: &str, name: &str, tags: &[(&str, &str)]) -> Desired {
     let (configuration, _) =
-        Configuration::parse(text, &SidPrefix::default()).unwrap_or_else(|findings| panic!("{findings}"));
+        Configuration::parse(text, &SidPrefix::default(), &registry()).unwrap_or_else(|findings| panic!("{findings}"));
     let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     configuration.desired(&repository(name), &tags, &SidPrefix::default()).unwrap()
 }
@@ -78,7 +82,7 @@ fn tags_are_asked_for_only_where_they_decide() {
         {"name":"A","template":"deny-pull"},
         {"name":"B","repositories":["pay/*"],"tags":{"team":"pay"},"template":"deny-pull"}
     ]}"#;
-    let (configuration, _) = Configuration::parse(rules, &SidPrefix::default()).unwrap();
+    let (configuration, _) = Configuration::parse(rules, &SidPrefix::default(), &registry()).unwrap();
     assert!(configuration.asks_for_tags(&repository("pay/app")));
     assert!(!configuration.asks_for_tags(&repository("team/app")));
 }

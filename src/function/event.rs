@@ -39,15 +39,20 @@ struct Subject {
     error_code: Option<String>,
 }
 
-/// The few fields of a creation's record that matter here. Others vary with the caller and are not read.
+/// What a record says of its place, whichever its shape.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an object")]
-struct Creation {
+struct Origin {
     aws_region: Option<String>,
     recipient_account_id: Option<String>,
+}
+
+/// The record of a call that created a repository.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+struct Call {
     request_parameters: Option<RequestParameters>,
     response_elements: Option<ResponseElements>,
-    service_event_details: Option<ServiceEventDetails>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -61,8 +66,7 @@ struct RequestParameters {
 #[serde(expecting = "an object")]
 struct Tag {
     key: String,
-    #[serde(default)]
-    value: String,
+    value: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -71,11 +75,18 @@ struct ResponseElements {
     repository: Option<CreatedRepository>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an object")]
 struct CreatedRepository {
-    repository_name: String,
+    repository_name: Option<String>,
     registry_id: Option<String>,
+}
+
+/// The record of a repository that ECR created itself.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+struct ServiceEvent {
+    service_event_details: ServiceEventDetails,
 }
 
 #[derive(Debug, Deserialize)]
@@ -84,11 +95,39 @@ struct ServiceEventDetails {
     repository_name: String,
 }
 
+/// The repository as its record names it.
+struct Named {
+    repository: Option<String>,
+    registry: Option<String>,
+    tags: Option<Tags>,
+}
+
+impl From<Call> for Named {
+    fn from(call: Call) -> Self {
+        let created = call.response_elements.and_then(|elements| elements.repository).unwrap_or_default();
+        let (asked, tags) = match call.request_parameters {
+            Some(parameters) => (parameters.repository_name, parameters.tags.unwrap_or_default()),
+            None => (None, Vec::new()),
+        };
+        Self {
+            repository: created.repository_name.or(asked),
+            registry: created.registry_id,
+            tags: Some(tags.into_iter().map(|tag| (tag.key, tag.value.unwrap_or_default())).collect()),
+        }
+    }
+}
+
+impl From<ServiceEvent> for Named {
+    fn from(event: ServiceEvent) -> Self {
+        Self { repository: Some(event.service_event_details.repository_name), registry: None, tags: None }
+    }
+}
+
 /// What the event asks the function with this ARN to do.
 ///
 /// # Errors
 /// `InvalidEvent` where it is no event that the function could act on.
-pub fn read(event: Value, function_arn: &str) -> Result<Trigger, Error> {
+pub fn read_event(event: Value, function_arn: &str) -> Result<Trigger, Error> {
     let own_account = account_of(function_arn)?;
     let detail_type = event.get("detail-type").and_then(Value::as_str).map(str::to_owned);
     let made_by_ecr = match detail_type.as_deref() {
@@ -111,25 +150,20 @@ pub fn read(event: Value, function_arn: &str) -> Result<Trigger, Error> {
     if subject.event_name != "CreateRepository" {
         return ignored(format!("the event name is `{}`, not `CreateRepository`", subject.event_name));
     }
-    if let Some(code) = subject.error_code {
+    if let Some(code) = subject.error_code.filter(|code| !code.is_empty()) {
         return ignored(format!("the call failed with `{code}`, so no repository was created"));
     }
 
-    let creation: Creation = parse(&event.detail, "detail.")?;
-    let created = creation.response_elements.and_then(|elements| elements.repository);
-    let (named, tags) = match creation.request_parameters {
-        Some(parameters) => (parameters.repository_name, parameters.tags),
-        None => (None, None),
+    let origin: Origin = parse(&event.detail, "detail.")?;
+    let named = match made_by_ecr {
+        true => parse::<ServiceEvent>(&event.detail, "detail.")?.into(),
+        false => parse::<Call>(&event.detail, "detail.")?.into(),
     };
-    let account = created.as_ref().and_then(|created| created.registry_id.clone());
-    let account = account.or(creation.recipient_account_id).or(event.account);
+    let Named { repository, registry, tags } = named;
+    let name = repository.ok_or_else(|| invalid("it names no repository"))?;
+    let account = registry.or(origin.recipient_account_id).or(event.account);
     let account = account.ok_or_else(|| invalid("it names no account"))?;
-    let region = event.region.or(creation.aws_region).ok_or_else(|| invalid("it names no Region"))?;
-    let name = match made_by_ecr {
-        true => creation.service_event_details.map(|details| details.repository_name),
-        false => created.map(|created| created.repository_name).or(named),
-    };
-    let name = name.ok_or_else(|| invalid("it names no repository"))?;
+    let region = event.region.or(origin.aws_region).ok_or_else(|| invalid("it names no Region"))?;
 
     let registry = Registry::new(&account, &region).map_err(|error| invalid(error.to_string()))?;
     if registry.id() != own_account {
@@ -138,10 +172,6 @@ pub fn read(event: Value, function_arn: &str) -> Result<Trigger, Error> {
         ));
     }
     let repository = Repository::new(registry, &name).map_err(|error| invalid(error.to_string()))?;
-    let tags = match made_by_ecr {
-        true => None,
-        false => Some(tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect::<Tags>()),
-    };
     Ok(Trigger::Repository(Target { repository, tags }))
 }
 

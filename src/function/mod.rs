@@ -7,7 +7,7 @@ mod settings;
 use serde_json::Value;
 
 pub use answer::Answer;
-pub use event::{Trigger, read};
+pub use event::{Trigger, read_event};
 pub use settings::Settings;
 
 use crate::{aws::Deadline, controller::Controller, error::Error};
@@ -51,7 +51,7 @@ impl Function {
     }
 
     async fn act(&self, event: Value, function_arn: &str, deadline: Deadline) -> Result<Answer, Error> {
-        match event::read(event, function_arn)? {
+        match read_event(event, function_arn)? {
             Trigger::Ignored(why) => Ok(Answer::ignored(why)),
             Trigger::Repository(target) => {
                 let report = self.controller.bring_in_line(&target, deadline).await?;

@@ -2,12 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::{
-    configuration::Findings,
-    error::Error,
-    finding::{Finding, Place},
-    policy::sid::SidPrefix,
-};
+use crate::{error::Error, policy::sid::SidPrefix};
 
 /// The function's settings.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,14 +33,13 @@ impl Settings {
         let keep = match variable("POLICY_CACHE_SECONDS") {
             None => 60,
             Some(seconds) => seconds.parse::<u32>().map_err(|_| {
-                let message = format!("`{seconds}` is not a number of seconds");
-                invalid("POLICY_CACHE_SECONDS", message, "write a whole number, or `0` to read it every time")
+                let reason = format!("`{seconds}` is not a number of seconds; write `0` or a whole number");
+                invalid("POLICY_CACHE_SECONDS", reason)
             })?,
         };
         let prefix = match variable("STATEMENT_PREFIX") {
             None => SidPrefix::default(),
-            Some(prefix) => SidPrefix::new(&prefix)
-                .map_err(|error| invalid("STATEMENT_PREFIX", error.to_string(), "leave it out for `AutoPolicy`"))?,
+            Some(prefix) => SidPrefix::new(&prefix).map_err(|error| invalid("STATEMENT_PREFIX", error.to_string()))?,
         };
         Ok(Self {
             parameter,
@@ -56,9 +50,8 @@ impl Settings {
     }
 }
 
-fn invalid(name: &str, message: String, hint: &str) -> Error {
-    let finding = Finding::error(&Place::root(), message).hint(hint);
-    Error::ConfigurationInvalid { name: name.to_owned(), findings: Findings(vec![finding]) }
+fn invalid(name: &str, reason: String) -> Error {
+    Error::ConfigurationInvalid { name: name.to_owned(), reason }
 }
 
 #[cfg(test)]
@@ -92,16 +85,15 @@ mod tests {
     fn a_value_that_cannot_be_used_stops_the_start() {
         for seconds in ["-1", "1.5", "a minute"] {
             let expected = format!(
-                "the value of `POLICY_CACHE_SECONDS` cannot be used, and nothing was written:\nerror at the top: \
-                 `{seconds}` is not a number of seconds; write a whole number, or `0` to read it every time"
+                "the value of `POLICY_CACHE_SECONDS` cannot be used, and nothing was written: `{seconds}` \
+                 is not a number of seconds; write `0` or a whole number"
             );
             check(&[("POLICY_PARAMETER", "/x"), ("POLICY_CACHE_SECONDS", seconds)], Err(&expected));
         }
         check(
             &[("POLICY_PARAMETER", "/x"), ("STATEMENT_PREFIX", "x-y")],
-            Err("the value of `STATEMENT_PREFIX` cannot be used, and nothing was written:\nerror at the top: `x-y` \
-                 cannot begin a statement id; write a letter, then letters and digits, 3 to 32 in all; leave it out \
-                 for `AutoPolicy`"),
+            Err("the value of `STATEMENT_PREFIX` cannot be used, and nothing was written: `x-y` cannot begin a \
+                 statement id; write a letter, then letters and digits, 3 to 32 in all"),
         );
     }
 }

@@ -1,5 +1,11 @@
 //! Policy documents and their statements, as JSON with the order of its keys kept.
 
+use std::{collections::HashSet, fmt};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, MapAccess, SeqAccess, Visitor},
+};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
@@ -67,6 +73,9 @@ impl Document {
     /// Where the text is not JSON, or not an object with a `Statement` of objects.
     pub fn parse(text: &str) -> Result<Self, NotADocument> {
         let value = serde_json::from_str(text).map_err(|error| NotADocument::Json(error.to_string()))?;
+        if serde_json::from_str::<Faithful>(text).is_err() || text.contains(NUMBER_TOKEN) {
+            return Err(NotADocument::Unfaithful);
+        }
         Self::from_value(value)
     }
 
@@ -119,6 +128,66 @@ impl Document {
     }
 }
 
+/// How `serde_json` writes a number to itself. An object with this key would come back as a number.
+const NUMBER_TOKEN: &str = "$serde_json::private::Number";
+
+/// JSON in which no object has a key twice, so that it can be written back as it was.
+struct Faithful;
+
+impl<'de> Deserialize<'de> for Faithful {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Faithful {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON without a key that stands twice")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
+        let mut keys = HashSet::new();
+        while let Some(key) = map.next_key::<String>()? {
+            if !keys.insert(key) {
+                return Err(A::Error::custom("a key stands twice"));
+            }
+            map.next_value::<Self>()?;
+        }
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<Self, A::Error> {
+        while values.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+}
+
 /// A text that is no policy document.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum NotADocument {
@@ -131,6 +200,9 @@ pub enum NotADocument {
     /// Its statements are not objects, or there is none.
     #[error("its `Statement` is not a list of objects")]
     NoStatement,
+    /// It could not be written back as it is.
+    #[error("it has an object with a key that stands twice")]
+    Unfaithful,
     /// Its version is not text.
     #[error("its `Version` is not text")]
     Version,
@@ -167,6 +239,11 @@ mod tests {
             ("{}", "its `Statement` is not a list of objects"),
             (r#"{"Statement":[1]}"#, "its `Statement` is not a list of objects"),
             (r#"{"Statement":[],"Version":1}"#, "its `Version` is not text"),
+            (r#"{"Statement":[{"Effect":"Deny","Effect":"Allow"}]}"#, "it has an object with a key that stands twice"),
+            (
+                r#"{"Statement":[{"a":{"$serde_json::private::Number":"5"}}]}"#,
+                "it has an object with a key that stands twice",
+            ),
         ] {
             assert_eq!(Document::parse(text).unwrap_err().to_string(), expected);
         }

@@ -4,7 +4,7 @@
 //! (<https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html>): an `Allow`
 //! to everyone is narrowed only by a condition that fixes who, or from where.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 use serde_json::Value;
@@ -133,12 +133,9 @@ impl Test<'_> {
             return Err(format!("`{key}` has no value"));
         }
         let by_component = operator.base.starts_with("Arn");
-        match values.iter().find(|value| !value.as_str().is_some_and(|text| pin.is_pinned(text, by_component))) {
+        match values.iter().map(|value| plain(value)).find(|text| !pin.is_pinned(text, by_component)) {
             None => Ok(()),
-            Some(value) => {
-                let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                Err(format!("`{value}` leaves `{key}` open: {}", pin.wanted()))
-            }
+            Some(text) => Err(format!("`{text}` leaves `{key}` open: {}", pin.wanted())),
         }
     }
 
@@ -147,6 +144,11 @@ impl Test<'_> {
         ["aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid", "aws:sourceorgpaths"]
             .contains(&self.key.to_ascii_lowercase().as_str())
     }
+}
+
+/// A condition's value as text: IAM reads `5` as `"5"`.
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// What must be literal in a key's values for them to single somebody out.
@@ -220,8 +222,18 @@ fn is_pinned_arn(value: &str, by_component: bool, any_region: bool) -> bool {
     let mut next = || components.next().unwrap_or_default();
     let (scheme, partition, service, region, account, resource) = (next(), next(), next(), next(), next(), next());
     let literal = |component: &str| !wildcard::is_pattern(component);
-    let region_pinned = literal(region) || (any_region && !service.is_empty() && !matches!(service, "iam" | "sts"));
+    // With the Region open, a name of somebody else's that holds colons could stand for the rest, as that of a state
+    // machine `111122223333` in the ARN of its execution. These two kinds of ARN leave no room for that.
+    let resource_pinned = match service {
+        "lambda" => resource.starts_with("function:"),
+        "codebuild" => resource.starts_with("project/"),
+        _ => false,
+    };
+    let region_pinned = literal(region) || (any_region && resource_pinned);
+    // A policy variable's value may be anything, and its name may hold colons and digits.
+    let variable = [partition, service, region].iter().any(|component| component.contains("${"));
     scheme == "arn"
+        && !variable
         && is_account_id(account)
         && !resource.is_empty()
         && (by_component || (literal(partition) && literal(service) && region_pinned))
@@ -231,8 +243,13 @@ fn is_narrow_network(value: &str) -> bool {
     let network = value.parse::<IpNet>().or_else(|_| value.parse::<IpAddr>().map(IpNet::from));
     match network {
         Ok(IpNet::V4(network)) => network.prefix_len() >= 8,
-        // An IPv4 network may be written within `::ffff:0:0/96`.
-        Ok(IpNet::V6(network)) if network.network().to_ipv4_mapped().is_some() => network.prefix_len() >= 96 + 8,
+        // All of IPv4 can be written within `::ffff:0:0/96`.
+        Ok(IpNet::V6(network))
+            if network.trunc().network().to_ipv4_mapped().is_some() && network.prefix_len() >= 96 =>
+        {
+            network.prefix_len() >= 96 + 8
+        }
+        Ok(IpNet::V6(network)) if network.contains(&Ipv4Addr::UNSPECIFIED.to_ipv6_mapped()) => false,
         Ok(IpNet::V6(network)) => network.prefix_len() >= 32,
         Err(_) => false,
     }
@@ -296,6 +313,9 @@ mod tests {
             r#""StringLike":{"aws:PrincipalArn":"arn:aws:iam::111122223333:*"}"#,
             r#""ArnEquals":{"aws:SourceArn":"arn:aws:codebuild:eu-central-1:111122223333:project/x"}"#,
             r#""StringLike":{"aws:sourceArn":"arn:aws:lambda:*:111122223333:function:*"}"#,
+            r#""StringLike":{"aws:SourceArn":"arn:aws:codebuild:*:111122223333:project/*"}"#,
+            r#""StringEquals":{"aws:PrincipalAccount":111122223333}"#,
+            r#""IpAddress":{"aws:SourceIp":"::ffff:10.0.0.0/104"}"#,
             r#""StringEquals":{"aws:SourceVpc":"vpc-0a1b2c3d"}"#,
             r#""StringEquals":{"aws:SourceVpce":"vpce-0a1b2c3d4e5f60718"}"#,
             r#""IpAddress":{"aws:SourceIp":["192.0.2.0/24","10.0.0.0/8","198.51.100.7"]}"#,
@@ -338,6 +358,14 @@ mod tests {
             r#""IpAddress":{"aws:SourceIp":"::/0"}"#,
             r#""IpAddress":{"aws:SourceIp":["192.0.2.0/24","0.0.0.0/1"]}"#,
             r#""IpAddress":{"aws:SourceIp":"::ffff:0.0.0.0/96"}"#,
+            r#""IpAddress":{"aws:SourceIp":"::/32"}"#,
+            r#""IpAddress":{"aws:SourceIp":"::/80"}"#,
+            r#""IpAddress":{"aws:SourceIp":"::fffe:0:0/95"}"#,
+            r#""StringLike":{"aws:SourceArn":"arn:aws:states:*:111122223333:*"}"#,
+            r#""StringLike":{"aws:SourceArn":"arn:aws:lambda:*:111122223333:*"}"#,
+            r#""StringLike":{"aws:PrincipalArn":"arn:${aws:PrincipalTag/a}:x:111122223333:*"}"#,
+            r#""ArnLike":{"aws:PrincipalArn":"arn:aws:${aws:PrincipalTag/x:444455556666:y}"}"#,
+            r#""StringEquals":{"aws:PrincipalArn":"arn:aws:${aws:PrincipalTag/x:444455556666:y}"}"#,
             r#""NotIpAddress":{"aws:SourceIp":"192.0.2.0/24"}"#,
             r#""StringLike":{"aws:SourceIp":"1*"}"#,
             r#""StringEquals":{"aws:PrincipalTag/team":"pay"}"#,

@@ -168,7 +168,16 @@ impl Checker {
                     match kind.as_str() {
                         "AWS" => self.words(value, &place, Self::aws_principal),
                         "Service" => self.words(value, &place, Self::service),
-                        "Federated" => self.words(value, &place, |_, _, _| {}),
+                        "Federated" => {
+                            self.words(value, &place, |_, _, _| {});
+                            self.findings.push(
+                                Finding::warning(
+                                    &place,
+                                    "nobody calls ECR as a federated user of an identity provider",
+                                )
+                                .hint("name the role that they assume"),
+                            );
+                        }
                         _ => self.findings.push(
                             Finding::error(&place, format!("unknown kind of principal `{kind}`"))
                                 .nearest(kind, PRINCIPAL_KINDS),
@@ -275,7 +284,7 @@ impl Checker {
             }
             Some(Qualifier::ForAllValues) => Some((
                 format!("`ForAllValues:` is true for a call that has no `{key}`"),
-                format!("write `ForAnyValue:{}`, or add a `Null` test", operator.base),
+                format!("write `ForAnyValue:{}`", operator.base),
             )),
             Some(Qualifier::ForAnyValue) | None => None,
         };
@@ -501,7 +510,7 @@ mod tests {
             r#"{"Condition":{"StringLike":{"aws:PrincipalOrgPaths":"o-a1b2c3d4e5/*"},"ForAllValues:StringLike":{"aws:TagKeys":"x"}}}"#,
             &[
                 "warning at `/Statement/Condition/StringLike/aws:PrincipalOrgPaths`: `aws:PrincipalOrgPaths` can have several values; write `ForAnyValue:StringLike`",
-                "warning at `/Statement/Condition/ForAllValues:StringLike/aws:TagKeys`: `ForAllValues:` is true for a call that has no `aws:TagKeys`; write `ForAnyValue:StringLike`, or add a `Null` test",
+                "warning at `/Statement/Condition/ForAllValues:StringLike/aws:TagKeys`: `ForAllValues:` is true for a call that has no `aws:TagKeys`; write `ForAnyValue:StringLike`",
             ],
         );
     }

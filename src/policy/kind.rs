@@ -102,8 +102,14 @@ fn check_org_path(text: &str, place: &Place) -> Result<(), Finding> {
         );
     }
     for (depth, level) in levels.into_iter().enumerate() {
+        if depth == 0 && is_unit(level) {
+            return mismatch(
+                format!("the root is missing before `{level}` in `{text}`"),
+                "write the root's id, or `*` for it",
+            );
+        }
         let known = match depth {
-            0 => level == "*" || is_root(level) || is_unit(level),
+            0 => level == "*" || is_root(level),
             _ => level == "*" || is_unit(level),
         };
         if !known {
@@ -146,7 +152,7 @@ pub(super) fn is_principal(text: &str) -> bool {
         _ => false,
     };
     *scheme == "arn"
-        && partition.starts_with("aws")
+        && principal::is_partition(partition)
         && region.is_empty()
         && is_account_id(account)
         && kind_known
@@ -224,9 +230,9 @@ mod tests {
                 "o-a1b2c3d4e5/r-ab12/ou-ab12-11111111/ou-ab12-22222222/",
                 "o-a1b2c3d4e5/r-ab12/ou-ab12-11111111/*",
                 "o-a1b2c3d4e5/*/ou-ab12-11111111/*",
-                "o-a1b2c3d4e5/ou-ab12-11111111/*",
             ],
             &[
+                "o-a1b2c3d4e5/ou-ab12-11111111/*",
                 "",
                 "*",
                 "o-a1b2c3d4e5",

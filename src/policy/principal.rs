@@ -11,8 +11,17 @@ pub fn account(principal: &str) -> Option<&str> {
     if is_account_id(principal) {
         return Some(principal);
     }
-    let id = principal.strip_prefix("arn:")?.split_once(":iam::")?.1.strip_suffix(":root")?;
-    is_account_id(id).then_some(id)
+    let (partition, id) = principal.strip_prefix("arn:")?.strip_suffix(":root")?.split_once(":iam::")?;
+    (is_partition(partition) && is_account_id(id)).then_some(id)
+}
+
+/// Whether the text has the form of a partition's name, as `aws` or `aws-us-gov`.
+pub(super) fn is_partition(text: &str) -> bool {
+    let rest = text.strip_prefix("aws").map(|rest| rest.split('-'));
+    rest.is_some_and(|mut words| {
+        words.next() == Some("")
+            && words.all(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase()))
+    })
 }
 
 /// The id that stands in the statement where the ARN of a role or user was that has been deleted since.
@@ -51,6 +60,8 @@ mod tests {
             ("arn:aws-cn:iam::111122223333:root", Some("111122223333")),
             ("arn:aws:iam::111122223333:role/root", None),
             ("arn:aws:iam::1111:root", None),
+            ("arn:awsX:iam::111122223333:root", None),
+            ("arn:x:y:iam::111122223333:root", None),
             ("*", None),
         ] {
             assert_eq!(account(principal), expected, "{principal}");

@@ -99,6 +99,7 @@ fn duplicate_foreign_ids_survive() {
 fn the_id_of_the_document_stays() {
     let existing = r#"{"Version":"2012-10-17","Id":"mine","Statement":[]}"#;
     check(&[OURS], Some(existing), MERGE, &existing.replace("[]", &format!("[{OURS}]")));
+    check(&[OURS], Some(&existing.replace("[]", &format!("[{FOREIGN}]"))), REPLACE, &current(&[OURS]));
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod cases;
 mod schema;
 
 use cases::CASES;
-use ecr_autopolicy::{configuration::Configuration, policy::sid::SidPrefix};
+use ecr_autopolicy::{configuration::Configuration, policy::sid::SidPrefix, repository::Registry};
 
 /// Configurations that are too large to be written out above.
 fn large_ones() -> [(&'static str, String); 3] {
@@ -33,7 +33,7 @@ fn large_ones() -> [(&'static str, String); 3] {
 fn every_finding_reads_well() {
     let cases = CASES.iter().map(|(title, text)| (*title, (*text).to_owned())).chain(large_ones());
     let read = cases.map(|(title, text)| {
-        let (_, findings) = Configuration::examine(&text, &SidPrefix::default());
+        let (_, findings) = Configuration::examine(&text, &SidPrefix::default(), &Registry::sample());
         assert!(!findings.0.is_empty(), "{title}: nothing is found");
         let text = if text.len() > 2_000 { format!("({} characters)", text.len()) } else { text };
         format!("## {title}\n\n{text}\n\n{findings}\n")

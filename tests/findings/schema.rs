@@ -1,6 +1,6 @@
 //! The published JSON Schema accepts what is accepted, and refuses what it can see to be refused.
 
-use ecr_autopolicy::{configuration::Configuration, policy::sid::SidPrefix};
+use ecr_autopolicy::{configuration::Configuration, policy::sid::SidPrefix, repository::Registry};
 use jsonschema::Validator;
 use serde_json::Value;
 
@@ -47,14 +47,18 @@ fn validator() -> Validator {
 }
 
 fn has_errors(text: &str) -> bool {
-    Configuration::examine(text, &SidPrefix::default()).1.has_errors()
+    Configuration::examine(text, &SidPrefix::default(), &Registry::sample()).1.has_errors()
 }
 
 #[test]
 fn what_is_accepted_is_right_by_the_schema() {
     let validator = validator();
     for text in RIGHT {
-        assert!(!has_errors(text), "{text}: {}", Configuration::examine(text, &SidPrefix::default()).1);
+        assert!(
+            !has_errors(text),
+            "{text}: {}",
+            Configuration::examine(text, &SidPrefix::default(), &Registry::sample()).1
+        );
         let value = serde_json::from_str(text).unwrap();
         assert!(validator.is_valid(&value), "{text}: {:?}", validator.iter_errors(&value).collect::<Vec<_>>());
     }
