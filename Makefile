@@ -24,7 +24,7 @@ export SAM_CLI_TELEMETRY := 0
 # Colours, where asked for, are the demo's and cargo's; sam and pytest write for a log.
 PYTEST := .venv/bin/python3 -m pytest -p no:cacheprovider --quiet
 
-.PHONY: help demo test lint test-rust test-deployment build setup format clean
+.PHONY: help demo test lint test-rust test-judges test-deployment build setup format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -32,7 +32,7 @@ help: ## Show this list
 demo: build ## Deploy to a local AWS, create repositories, and show the policies they get (needs no AWS account)
 	@.venv/bin/python3 tests/local/demo.py
 
-test: lint test-rust test-deployment ## Run everything that CI runs
+test: lint test-rust test-judges test-deployment ## Run everything that CI runs
 	@rust=$$(awk '/^test result:/ { run += $$4; ignored += $$8 } END { print run " Rust tests (" ignored " ignored)" }' target/test-rust.log); \
 	deployment=$$(tail -n 1 target/test-deployment.log | sed 's/ in .*//'); \
 	echo "make test: format, clippy, template, $$rust and the deployment tests ($$deployment) are fine"
@@ -46,6 +46,10 @@ lint: setup ## Check the formatting, clippy, and the template with sam and cfn-l
 test-rust: setup ## Run the Rust tests; plain `cargo test` leaves out the command line's
 	@mkdir -p target
 	cargo test --all-features 2>&1 | tee target/test-rust.log
+
+test-judges: setup ## Ask cfn-lint and parliament what they think of our policies, and of bad ones
+	@mkdir -p target
+	$(PYTEST) tests/judges 2>&1 | tee target/test-judges.log
 
 test-deployment: build ## Deploy to a local AWS that enforces the function's role, and test what happens there
 	@mkdir -p target

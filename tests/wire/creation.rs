@@ -122,6 +122,22 @@ fn an_event_needs_no_more_than_the_few_fields_that_matter() {
 }
 
 #[test]
+fn what_one_shape_does_not_use_may_look_as_it_likes() {
+    let call = created("team/app");
+    for event in [
+        with(call.clone(), "/detail/requestParameters/tags", json!([{ "key": "team", "value": null }])),
+        with(call.clone(), "/detail/requestParameters/tags", json!([{ "key": "team" }])),
+        with(call.clone(), "/detail/serviceEventDetails", json!({})),
+        with(call.clone(), "/detail/responseElements/repository", json!({ "registryId": ACCOUNT })),
+        with(call.clone(), "/detail/errorCode", json!("")),
+        with(created_by_ecr("team/app"), "/detail/requestParameters", json!({ "tags": "none" })),
+        with(created_by_ecr("team/app"), "/detail/responseElements", json!("none")),
+    ] {
+        check(stage("team/app"), &event, applied());
+    }
+}
+
+#[test]
 fn fields_that_do_not_matter_may_have_any_shape() {
     let strange = [
         ("/detail/userIdentity", json!(null)),

@@ -102,6 +102,36 @@ fn a_service_that_stays_broken_is_called_unavailable() {
 }
 
 #[test]
+fn a_long_storm_does_not_tire_a_warm_process() {
+    each_at_once([Fault::Throttle, Fault::ServerError], |fault| {
+        let mut function = stage().fault(GetRepositoryPolicy, fault, Often::Always).start();
+        for _ in 0..20 {
+            // The SDK's own quota of retries would be used up by the end.
+            function.invoke_within(&created("team/app"), Duration::from_millis(1_200)).failure();
+            assert!(function.count(GetRepositoryPolicy) > 1, "it was not retried");
+        }
+        function.aws.clear_faults();
+        function.check(&created("team/app"), Scenario::Applied(policy(&[workloads_statement()])));
+    });
+}
+
+#[test]
+fn an_invalid_configuration_waits_for_nothing() {
+    let mut function = stage().parameter("{}").fault(GetRepositoryPolicy, Fault::Silence, Often::Always).start();
+    let failure = function.invoke(&created("team/app")).failure();
+    assert_eq!(failure.kind, "ConfigurationInvalid", "{}", failure.message);
+    // Had it waited, the silent call would have been given up and repeated.
+    assert_eq!(function.count(GetRepositoryPolicy), 1);
+}
+
+#[test]
+fn a_name_that_ssm_does_not_take_is_a_missing_configuration() {
+    let refused = Fault::Refused("ValidationException", "Parameter name: can't be prefixed with \"aws\"");
+    let mut function = stage().fault(GetParameter, refused, Often::Always).start();
+    function.check(&created("team/app"), fails("ConfigurationMissing", &["POLICY_PARAMETER"]));
+}
+
+#[test]
 fn a_service_that_never_answers_is_given_up_before_the_deadline() {
     each_at_once([GetParameter, GetRepositoryPolicy, SetRepositoryPolicy], |operation| {
         lasting(operation, Fault::Silence, "ServiceUnavailable");

@@ -95,6 +95,22 @@ fn certificates_that_cannot_be_read_keep_the_function_from_starting() {
     assert!(!function.process.has_started(), "it asked for an event");
 }
 
+#[test]
+fn a_bundle_that_holds_no_certificates_keeps_the_function_from_starting() {
+    for (name, text) in [
+        ("empty", ""),
+        ("text", "no certificates here\n"),
+        ("broken", "-----BEGIN CERTIFICATE-----\nbm8gY2VydGlmaWNhdGU=\n-----END CERTIFICATE-----\n"),
+    ] {
+        let path = format!("{}/bundle-{name}.pem", env!("CARGO_TARGET_TMPDIR"));
+        std::fs::write(&path, text).unwrap();
+        let mut function = stage().env("AWS_CA_BUNDLE", &path).start();
+        assert!(!function.process.wait_for_exit().success(), "{name}");
+        function.process.wait_for_log("ConfigurationInvalid");
+        function.process.wait_for_log(&path);
+    }
+}
+
 /// The reads of the parameter since the process began.
 fn reads(function: &Function) -> usize {
     function.aws.calls().iter().filter(|call| call.operation == GetParameter).count()
