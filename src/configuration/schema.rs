@@ -48,8 +48,11 @@ impl Reader {
                 let position = Position { line: error.line(), column: error.column().max(1) };
                 let message = error.to_string();
                 let message = message.split(" at line ").next().unwrap_or_default();
-                let finding = Finding::error(&place, format!("the configuration is not JSON: {message}"))
-                    .hint("look there for a missing or surplus comma, quote or brace");
+                let hint = match message {
+                    "recursion limit exceeded" => "nest it less deeply",
+                    _ => "look there for a missing or surplus comma, quote or brace",
+                };
+                let finding = Finding::error(&place, format!("the configuration is not JSON: {message}")).hint(hint);
                 self.findings.push(Finding { position: Some(position), ..finding });
                 return configuration;
             }

@@ -87,6 +87,21 @@ fn the_lower_floors_do_not_name_the_upper_ones() {
 }
 
 #[test]
+fn the_map_of_the_code_names_every_module() {
+    let map = std::fs::read_to_string(crate::source::root().join("ARCHITECTURE.md")).unwrap();
+    for file in files().into_iter().filter(|file| !file.path.starts_with("cli/") && file.path != "lib.rs") {
+        let module = file.path.trim_end_matches("/mod.rs").trim_end_matches(".rs");
+        let name = module.rsplit('/').next().unwrap();
+        let named = [format!("`{name}`"), format!("{name}.rs`"), format!("{name}/`")];
+        assert!(
+            named.iter().any(|text| map.contains(text)),
+            "ARCHITECTURE.md does not name `{name}` of src/{}",
+            file.path
+        );
+    }
+}
+
+#[test]
 fn only_the_start_reads_the_environment() {
     let files: Vec<Source> =
         files().into_iter().filter(|file| file.path != "main.rs" && !file.path.starts_with("cli/")).collect();
