@@ -58,17 +58,20 @@ test-deployment: build ## Deploy to a local AWS that enforces the function's rol
 build: $(BUILT) ## Build the function with `sam build`, for this machine's processor
 
 $(BUILT): template.yaml Cargo.toml Cargo.lock $(wildcard build.rs) $(shell find $(wildcard src policies .cargo) -type f) | setup
-	@echo "sam build: the release build takes some minutes when it is the first"
+	@echo "building the function with sam build; the first time this takes up to ten minutes and says nothing"
 	@mkdir -p target
 	@sam build --build-dir $(@D) --parameter-overrides Architecture=$(ARCHITECTURE) > target/sam-build.log 2>&1 \
 	  || { cat target/sam-build.log; exit 1; }
 
 setup: $(READY) ## Install the tools: Python packages into .venv, and Rust components that are missing
+	@command -v cargo > /dev/null && command -v rustup > /dev/null \
+	  || { echo "this needs Rust, installed by rustup: see https://rustup.rs" >&2; exit 1; }
 	@cargo fmt --version > /dev/null 2>&1 || rustup component add rustfmt
 	@cargo clippy --version > /dev/null 2>&1 || rustup component add clippy
 	@test -d "$$(rustc --print target-libdir --target $(TARGET))" || rustup target add $(TARGET)
 
 $(READY): tests/requirements.txt
+	@test -n "$(PYTHON)" || { echo "this needs Python 3.11 or later, and there is no python3" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "this needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) --version)" >&2; exit 1; }
 	@echo "installing the tools into .venv"

@@ -1,6 +1,6 @@
 //! One repository: read, reconcile, write, report.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::{
     aws::{ConfigurationParameter, Deadline, RegistryClient, Unreachable},
@@ -25,8 +25,7 @@ pub struct Target {
 }
 
 /// What became of a repository's policy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// A document was written.
     Applied,
@@ -38,6 +37,26 @@ pub enum Outcome {
     Skipped,
     /// The repository no longer exists.
     Gone,
+}
+
+impl Outcome {
+    /// The outcome as it stands in the answer and the log.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Applied => "applied",
+            Self::Removed => "removed",
+            Self::Unchanged => "unchanged",
+            Self::Skipped => "skipped",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+impl Serialize for Outcome {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
 }
 
 /// What was done for one repository.

@@ -69,9 +69,12 @@ impl Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at {}", self.severity, self.place)?;
-        if let Some(Position { line, column }) = self.position {
-            write!(f, " (line {line}, column {column})")?;
+        match (self.position, self.place.pointer()) {
+            (Some(Position { line, column }), "") => write!(f, "{} at line {line}, column {column}", self.severity)?,
+            (Some(Position { line, column }), _) => {
+                write!(f, "{} at {} (line {line}, column {column})", self.severity, self.place)?;
+            }
+            (None, _) => write!(f, "{} at {}", self.severity, self.place)?,
         }
         write!(f, ": {}", self.message)?;
         match &self.hint {

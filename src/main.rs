@@ -14,6 +14,7 @@ use ecr_autopolicy::{
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// What is kept back of an invocation's time, to answer before Lambda ends the process.
 const TO_ANSWER: Duration = Duration::from_millis(500);
@@ -45,10 +46,12 @@ fn start_log() {
         Some(level) => level.parse().unwrap_or(LevelFilter::INFO),
         None => LevelFilter::INFO,
     };
+    // The runtime would log each failure once more, as Rust prints it.
+    let once = Targets::new().with_default(level).with_target("lambda_runtime::layers::panic", LevelFilter::OFF);
     let log = tracing_subscriber::fmt().with_max_level(level).with_target(false).with_ansi(false);
     match variable("AWS_LAMBDA_LOG_FORMAT").as_deref() {
-        Some("Text") => log.init(),
-        _ => log.json().flatten_event(true).with_span_list(false).init(),
+        Some("Text") => log.finish().with(once).init(),
+        _ => log.json().flatten_event(true).with_span_list(false).finish().with(once).init(),
     }
 }
 

@@ -24,7 +24,7 @@ use crate::{
 pub(super) fn check(configuration: &Configuration, prefix: &SidPrefix, registry: &Registry) -> Vec<Finding> {
     let Some(sample) = sample(registry) else { return Vec::new() };
     let mut findings = Vec::new();
-    let mut sids: BTreeMap<String, Place> = BTreeMap::new();
+    let mut sids: BTreeMap<String, (Place, &Rule)> = BTreeMap::new();
     let mut rendered = Vec::new();
     for rule in &configuration.rules {
         let mut found = variables_of(rule, &sample);
@@ -54,15 +54,23 @@ pub(super) fn check(configuration: &Configuration, prefix: &SidPrefix, registry:
 }
 
 /// Statements whose ids are taken already, given which ones are.
-fn same_ids(rule: &Rule, statements: &[Statement], taken: &mut BTreeMap<String, Place>) -> Vec<Finding> {
+fn same_ids<'a>(
+    rule: &'a Rule,
+    statements: &[Statement],
+    taken: &mut BTreeMap<String, (Place, &'a Rule)>,
+) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (index, sid) in statements.iter().filter_map(Statement::sid).enumerate() {
         let place = statement_place(rule, index);
-        if let Some(earlier) = taken.get(sid) {
+        if let Some((earlier, other)) = taken.get(sid) {
+            // Two rules of one name are told as such, and everything else follows from it.
+            if other.place != rule.place && other.name == rule.name {
+                continue;
+            }
             let message = format!("the statement id `{sid}` stands at {earlier} already");
             findings.push(Finding::error(&place, message).hint("change the statement's `Sid` or the rule's `name`"));
         } else {
-            taken.insert(sid.to_owned(), place);
+            taken.insert(sid.to_owned(), (place, rule));
         }
     }
     findings
@@ -125,9 +133,12 @@ pub(super) fn exposure(rule: &Rule, index: usize, statement: &Statement) -> Opti
         Exposure::Public(reasons) => {
             let why = reasons.iter().map(|reason| format!(" ({reason})")).collect::<String>();
             let message = format!("the statement opens the repository to everyone in the world{why}");
-            Some(Finding::error(&place, message).hint(
-                "narrow it with a condition such as `aws:PrincipalOrgID`, or add `\"allow_public\": true` if you mean it",
-            ))
+            let narrower = match rule.grant {
+                Grant::Template { .. } => "take a narrower template such as `organization`",
+                Grant::Policy(_) => "narrow it with a condition such as `aws:PrincipalOrgID`",
+            };
+            let hint = format!("{narrower}, or add `\"allow_public\": true` if you mean it");
+            Some(Finding::error(&place, message).hint(hint))
         }
         Exposure::AnyoneThrough(service) => {
             let message = format!("anyone's `{service}` may do this, since no account is named for which it acts");

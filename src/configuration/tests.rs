@@ -245,9 +245,10 @@ fn nothing_opens_a_repository_to_the_world_by_accident() {
     let open = r#"{"Effect":"Allow","Principal":"*","Action":"ecr:BatchGetImage"}"#;
     let hint =
         r#"narrow it with a condition such as `aws:PrincipalOrgID`, or add `"allow_public": true` if you mean it"#;
+    let other = r#"take a narrower template such as `organization`, or add `"allow_public": true` if you mean it"#;
     check_findings(
         r#"{"template":"public-pull"}"#,
-        &[&format!("error at `/template`: the statement opens the repository to everyone in the world; {hint}")],
+        &[&format!("error at `/template`: the statement opens the repository to everyone in the world; {other}")],
     );
     check_findings(r#"{"template":"public-pull","allow_public":true}"#, &[]);
     check_findings(
@@ -258,7 +259,7 @@ fn nothing_opens_a_repository_to_the_world_by_accident() {
     check_findings(
         r#"{"template":"source-ip","with":{"allow_cidrs":["0.0.0.0/0"],"access":"Pull"}}"#,
         &[&format!(
-            "error at `/template`: the statement opens the repository to everyone in the world (`0.0.0.0/0` leaves `aws:SourceIp` open: write a network no wider than /8 (IPv4) or /32 (IPv6)); {hint}"
+            "error at `/template`: the statement opens the repository to everyone in the world (`0.0.0.0/0` leaves `aws:SourceIp` open: write a network no wider than /8 (IPv4) or /32 (IPv6)); {other}"
         )],
     );
     check_findings(

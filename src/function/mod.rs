@@ -10,7 +10,12 @@ pub use answer::Answer;
 pub use event::{Trigger, read_event};
 pub use settings::Settings;
 
-use crate::{aws::Deadline, controller::Controller, error::Error};
+use crate::{
+    aws::Deadline,
+    controller::{Controller, Report},
+    error::Error,
+    repository::Repository,
+};
 
 /// The Lambda function.
 #[derive(Debug)]
@@ -32,31 +37,39 @@ impl Function {
     /// # Errors
     /// Where the event is none that the function acts on, or a repository could not be brought in line.
     pub async fn handle(&self, event: Value, function_arn: &str, deadline: Deadline) -> Result<Answer, Error> {
-        let answer = self.act(event, function_arn, deadline).await;
-        match &answer {
-            Ok(Answer { ignored: Some(why), .. }) => tracing::info!(why, "ignored"),
-            Ok(answer) => answer.outcomes.iter().for_each(|report| {
-                tracing::info!(
-                    repository = report.repository,
-                    outcome = ?report.outcome,
-                    rules = ?report.rules,
-                    statements = ?report.statements,
-                    why = report.why,
-                    "reconciled"
-                );
-            }),
-            Err(error) => tracing::error!(error_type = error.label(), error = %error, "failed"),
-        }
-        answer
-    }
-
-    async fn act(&self, event: Value, function_arn: &str, deadline: Deadline) -> Result<Answer, Error> {
-        match read_event(event, function_arn)? {
-            Trigger::Ignored(why) => Ok(Answer::ignored(why)),
-            Trigger::Repository(target) => {
-                let report = self.controller.bring_in_line(&target, deadline).await?;
-                Ok(Answer::outcome(report))
+        match read_event(event, function_arn) {
+            Ok(Trigger::Ignored(why)) => {
+                tracing::info!(why, "ignored");
+                Ok(Answer::ignored(why))
+            }
+            Ok(Trigger::Repository(target)) => {
+                let done = self.controller.bring_in_line(&target, deadline).await;
+                match &done {
+                    Ok(report) => log_outcome(report),
+                    Err(error) => log_failure(error, Some(&target.repository)),
+                }
+                done.map(Answer::outcome)
+            }
+            Err(error) => {
+                log_failure(&error, None);
+                Err(error)
             }
         }
     }
+}
+
+fn log_outcome(report: &Report) {
+    tracing::info!(
+        repository = report.repository,
+        outcome = report.outcome.as_str(),
+        rules = report.rules.join(","),
+        statements = report.statements.join(","),
+        why = report.why,
+        "reconciled"
+    );
+}
+
+fn log_failure(error: &Error, repository: Option<&Repository>) {
+    let repository = repository.map(Repository::arn);
+    tracing::error!(error_type = error.label(), repository, error = %error, "failed");
 }

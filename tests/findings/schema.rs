@@ -75,6 +75,17 @@ fn what_is_refused_is_wrong_by_the_schema_where_it_can_see_it() {
 }
 
 #[test]
+fn the_stack_takes_no_path_that_the_schema_refuses() {
+    let root = env!("CARGO_MANIFEST_DIR");
+    let schema = std::fs::read_to_string(format!("{root}/docs/configuration.schema.json")).unwrap();
+    let pattern = schema.lines().find(|line| line.contains(r#""pattern": "^o-[a-z0-9]{10,32}/"#)).unwrap();
+    let pattern: String = serde_json::from_str(pattern.split_once(": ").unwrap().1.trim_end_matches(',')).unwrap();
+    let path = pattern.trim_start_matches('^').trim_end_matches('$');
+    let template = std::fs::read_to_string(format!("{root}/template.yaml")).unwrap();
+    assert!(template.contains(&format!("^({path}(,{path})*)?$")), "OrgPaths does not allow just `{path}`");
+}
+
+#[test]
 fn every_mistake_that_is_said_to_be_unseen_is_a_case() {
     for (title, _) in UNSEEN {
         assert!(CASES.iter().any(|(known, text)| known == title && has_errors(text)), "{title}");

@@ -148,6 +148,7 @@ class LocalAws:
             "AWS_SHARED_CREDENTIALS_FILE": str(self.state / "credentials"),
             "AWS_EC2_METADATA_DISABLED": "true",
             "SAM_CLI_TELEMETRY": "0",
+            "TMPDIR": str(self.state),
         }
 
     def client(self, service):

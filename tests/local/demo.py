@@ -1,7 +1,13 @@
 """Shows on a local AWS what the stack does to new repositories, and checks that it does it."""
 
+import signal
+
+# Until there is something to clean up, Ctrl-C just ends it.
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import json
 import os
+import select
 import shlex
 import shutil
 import sys
@@ -60,6 +66,15 @@ def say(text=""):
 
 def tell(text):
     say(textwrap.fill(text, WIDTH))
+
+
+def pause():
+    """Time to read a screen: some seconds, or until Enter. Nobody reads a pipe."""
+    if sys.stdout.isatty() and sys.stdin.isatty():
+        print(paint("2", "\n(Enter goes on at once)"), end="", flush=True)
+        if select.select([sys.stdin], [], [], 6)[0]:
+            sys.stdin.readline()
+        print("\r\033[K" if COLOUR else "", end="", flush=True)
 
 
 def title(number, text):
@@ -241,7 +256,7 @@ def tuning(aws):
             "with": {"accounts": [CI_ACCOUNT], "access": "Push"},
         },
     ]
-    command("aws", "ssm", "put-parameter", "--overwrite", "--name", PARAMETER, "--value", "file://policy.json")
+    command("aws", "ssm", "put-parameter", "--overwrite", "--name", PARAMETER, "--value", "file://configuration.json")
     show({"rules": rules})
     aws.client("ssm").put_parameter(Name=PARAMETER, Value=json.dumps({"rules": rules}), Overwrite=True)
     say()
@@ -261,12 +276,14 @@ def tuning(aws):
 
 
 def main():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     raise_on_termination()
     steps = [deploy, plain_repository, owned_repository, cached_repository, tuning]
     try:
         with LocalAws() as aws:
             for step in steps:
                 step(aws)
+                pause()
     except Failure as failure:
         say()
         print(f"{paint('31', 'failed')}: {failure}", file=sys.stderr)
@@ -277,7 +294,7 @@ def main():
         return 130
     say()
     say(paint("1", "4 repositories, 4 policies, each checked. The local AWS is gone again."))
-    say("In an account of your own: sam build && sam deploy --guided")
+    say("In an account of your own: sam build && sam deploy --guided (.venv/bin has sam and cargo-lambda)")
     return 0
 
 

@@ -10,7 +10,7 @@ use crate::aws::{
 };
 use crate::creation::{workloads, workloads_statement};
 use crate::document::policy;
-use crate::event::{created, created_by_ecr};
+use crate::event::{created, created_by_ecr, with};
 use crate::scenario::{Scenario, check, each, each_at_once, fails, fails_at_write};
 use crate::stage::{Function, Stage};
 
@@ -290,6 +290,30 @@ fn every_line_of_the_log_is_json_and_none_has_a_secret() {
         assert!(!logs.contains(secret), "{logs}");
     }
     assert!(logs.contains(ARN), "the log does not name the repository:\n{logs}");
+}
+
+#[test]
+fn each_event_is_one_line_of_the_log() {
+    let lines = |stage: Stage, event: &Value, word: &str| {
+        let mut function = stage.start();
+        function.invoke(event);
+        function.process.wait_for_log(word);
+        let logs = function.process.logs();
+        logs.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()).collect::<Vec<_>>()
+    };
+    let applied = lines(stage(), &created("team/app"), "reconciled");
+    let [line] = applied.as_slice() else { panic!("{applied:#?}") };
+    assert_eq!(line["repository"], ARN);
+    assert_eq!(line["outcome"], "applied");
+    assert_eq!(line["statements"], "AutoPolicyWorkloadsAllowPull");
+
+    let failed = lines(stage().parameter("{}"), &created("team/app"), "failed");
+    let [line] = failed.as_slice() else { panic!("{failed:#?}") };
+    assert_eq!(line["repository"], ARN);
+    assert_eq!(line["error_type"], "ConfigurationInvalid");
+
+    let ignored = lines(stage(), &with(created("team/app"), "/detail/errorCode", json!("Oops")), "ignored");
+    assert_eq!(ignored.len(), 1, "{ignored:#?}");
 }
 
 #[test]
