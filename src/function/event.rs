@@ -127,7 +127,7 @@ impl From<ServiceEvent> for Named {
 ///
 /// # Errors
 /// `InvalidEvent` where it is no event that the function could act on.
-pub fn read_event(event: Value, function_arn: &str) -> Result<Trigger, Error> {
+pub fn read_event(mut event: Value, function_arn: &str) -> Result<Trigger, Error> {
     let own_account = account_of(function_arn)?;
     let detail_type = event.get("detail-type").and_then(Value::as_str).map(str::to_owned);
     let made_by_ecr = match detail_type.as_deref() {
@@ -136,6 +136,10 @@ pub fn read_event(event: Value, function_arn: &str) -> Result<Trigger, Error> {
         Some(other) => return Err(invalid(format!("its `detail-type` is `{other}`"))),
         None => return Err(invalid("it has no `detail-type`")),
     };
+    // Nobody's repository shall go without a policy over a field that nobody reads.
+    if let Value::Object(fields) = &mut event {
+        fields.retain(|field, _| matches!(field.as_str(), "detail-type" | "source" | "account" | "region" | "detail"));
+    }
     let event: EventBridgeEvent = parse(&event, "")?;
 
     let subject: Subject = parse(&event.detail, "detail.")?;

@@ -282,8 +282,9 @@ def main():
     try:
         with LocalAws() as aws:
             for step in steps:
+                if step is not steps[0]:
+                    pause()
                 step(aws)
-                pause()
     except Failure as failure:
         say()
         print(f"{paint('31', 'failed')}: {failure}", file=sys.stderr)

@@ -132,6 +132,9 @@ fn what_one_shape_does_not_use_may_look_as_it_likes() {
         with(call.clone(), "/detail/errorCode", json!("")),
         with(created_by_ecr("team/app"), "/detail/requestParameters", json!({ "tags": "none" })),
         with(created_by_ecr("team/app"), "/detail/responseElements", json!("none")),
+        with(call.clone(), "/time", json!("yesterday")),
+        with(call.clone(), "/resources", json!("none")),
+        with(call.clone(), "/id", json!(7)),
     ] {
         check(stage("team/app"), &event, applied());
     }
