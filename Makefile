@@ -34,8 +34,8 @@ demo: build ## Deploy to a local AWS, create repositories, and show the policies
 
 test: lint test-rust test-judges test-deployment ## Run everything that CI runs
 	@rust=$$(awk '/^test result:/ { run += $$4; ignored += $$8 } END { print run " Rust tests (" ignored " ignored)" }' target/test-rust.log); \
-	deployment=$$(tail -n 1 target/test-deployment.log | sed 's/ in .*//'); \
-	echo "make test: format, clippy, template, $$rust and the deployment tests ($$deployment) are fine"
+	outcome() { tail -n 1 "target/$$1.log" | sed 's/ in .*//'; }; \
+	echo "make test: format, clippy, template, $$rust, the outside judges ($$(outcome test-judges)) and the deployment tests ($$(outcome test-deployment)) are fine"
 
 lint: setup ## Check the formatting, clippy, and the template with sam and cfn-lint's serverless rules
 	cargo fmt --check
