@@ -72,6 +72,12 @@ impl Repository {
         Ok(Self { registry, name: name.to_owned() })
     }
 
+    /// A repository of the registry to render for where no real one is at hand.
+    #[must_use]
+    pub fn sample(registry: &Registry) -> Self {
+        Self { registry: registry.clone(), name: "sample/repository".to_owned() }
+    }
+
     /// The registry that holds it.
     #[must_use]
     pub fn registry(&self) -> &Registry {
@@ -205,6 +211,13 @@ mod tests {
         ] {
             assert_eq!(is_region(region), expected, "{region}");
         }
+    }
+
+    #[test]
+    fn the_samples_have_names_that_could_be_real() {
+        let sample = Repository::sample(&Registry::sample());
+        let registry = Registry::new(sample.registry().id(), sample.registry().region()).unwrap();
+        assert_eq!(Repository::new(registry, sample.name()), Ok(sample));
     }
 
     #[test]

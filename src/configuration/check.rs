@@ -22,7 +22,9 @@ use crate::{
 ///
 /// No template is trusted by its name: the checks read what it renders to.
 pub(super) fn check(configuration: &Configuration, prefix: &SidPrefix, registry: &Registry) -> Vec<Finding> {
-    let Some(sample) = sample(registry) else { return Vec::new() };
+    // What holds for the sample holds for the registry's others: they differ only in their names, and those may not
+    // stand in a statement's id.
+    let sample = Repository::sample(registry);
     let mut findings = Vec::new();
     let mut sids: BTreeMap<String, (Place, &Rule)> = BTreeMap::new();
     let mut rendered = Vec::new();
@@ -186,10 +188,4 @@ fn statement_place(rule: &Rule, index: usize) -> Place {
             place.unwrap_or_else(|| rule.place.clone())
         }
     }
-}
-
-/// A repository to render for where no real one is at hand. What holds for it holds for the registry's others: they
-/// differ only in their names, and those may not stand in a statement's id.
-pub(super) fn sample(registry: &Registry) -> Option<Repository> {
-    Repository::new(registry.clone(), "sample/repository").ok()
 }

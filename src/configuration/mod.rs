@@ -54,8 +54,8 @@ pub struct Desired {
 }
 
 impl Configuration {
-    /// Reads the parameter's value for use in a registry. White space alone means no rules. What should be looked at in it comes
-    /// back beside it.
+    /// Reads the parameter's value for use in a registry. White space alone means no rules. What should be looked at
+    /// in it comes back beside it.
     ///
     /// Sizes are not looked at: the value fits where it came from, and whether a policy fits ECR shows for each
     /// repository, which may hold foreign statements too.

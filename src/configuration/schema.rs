@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::{Configuration, Grant, OnExistingPolicy, Rule, Tags};
 use crate::{
-    finding::{Finding, Place, Position},
+    finding::{Finding, Place, Position, as_written},
     policy::template::Template,
 };
 
@@ -104,7 +104,7 @@ impl Reader {
             ("replace", OnExistingPolicy::Replace),
         ];
         let Some(value) = map.get("on_existing_policy") else { return OnExistingPolicy::default() };
-        let written = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let written = as_written(value);
         if let Some((_, mode)) = MODES.iter().find(|(name, _)| value.as_str() == Some(name)) {
             return *mode;
         }
@@ -178,7 +178,7 @@ impl Reader {
         match map.get("name")? {
             Value::String(name) if crate::policy::sid::is_sid(name) => Some(name.clone()),
             name => {
-                let written = name.as_str().map_or_else(|| name.to_string(), str::to_owned);
+                let written = as_written(name);
                 let message = format!("`{written}` is not a rule's name");
                 self.error(&place.key("name"), message, "write letters and digits, as `Workloads`");
                 None
@@ -262,7 +262,7 @@ impl Reader {
     }
 
     fn template(&mut self, name: &Value, map: &Map<String, Value>, place: &Place) -> Option<Grant> {
-        let written = name.as_str().map_or_else(|| name.to_string(), str::to_owned);
+        let written = as_written(name);
         let Some(template) = name.as_str().and_then(Template::named) else {
             self.findings.push(
                 Finding::error(&place.key("template"), format!("unknown template `{written}`"))

@@ -1,13 +1,13 @@
 //! What fits: the value into its parameter, the policies into ECR.
 
-use super::{Configuration, check::sample};
+use super::Configuration;
 use crate::{
     finding::{Finding, Place},
     policy::{
         document::{Document, POLICY_TEXT_LIMIT, Statement},
         sid::SidPrefix,
     },
-    repository::Registry,
+    repository::{Registry, Repository},
 };
 
 /// Characters that a parameter's value may have (Parameter Store, managing parameter tiers).
@@ -32,7 +32,7 @@ pub(super) fn of_value(text: &str) -> Option<Finding> {
 
 /// Policies that no repository could have, whatever else it holds.
 pub(super) fn of_policies(configuration: &Configuration, prefix: &SidPrefix, registry: &Registry) -> Vec<Finding> {
-    let Some(sample) = sample(registry) else { return Vec::new() };
+    let sample = Repository::sample(registry);
     let mut findings = Vec::new();
     let mut for_all = Vec::new();
     for rule in &configuration.rules {

@@ -14,7 +14,7 @@ use super::{
     document::Statement,
     wildcard,
 };
-use crate::repository::is_account_id;
+use crate::{finding::as_written, repository::is_account_id};
 
 /// Whom an `Allow` reaches beyond the principals that it names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,7 +133,7 @@ impl Test<'_> {
             return Err(format!("`{key}` has no value"));
         }
         let by_component = operator.base.starts_with("Arn");
-        match values.iter().map(|value| plain(value)).find(|text| !pin.is_pinned(text, by_component)) {
+        match values.iter().map(|value| as_written(value)).find(|text| !pin.is_pinned(text, by_component)) {
             None => Ok(()),
             Some(text) => Err(format!("`{text}` leaves `{key}` open: {}", pin.wanted())),
         }
@@ -144,11 +144,6 @@ impl Test<'_> {
         ["aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid", "aws:sourceorgpaths"]
             .contains(&self.key.to_ascii_lowercase().as_str())
     }
-}
-
-/// A condition's value as text: IAM reads `5` as `"5"`.
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// What must be literal in a key's values for them to single somebody out.

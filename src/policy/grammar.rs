@@ -13,7 +13,7 @@ use super::{
     sid::is_sid,
     wildcard,
 };
-use crate::finding::{Finding, Place, Severity, nearest};
+use crate::finding::{Finding, Place, Severity, as_written, nearest};
 
 const ELEMENTS: [&str; 7] = ["Sid", "Effect", "Principal", "NotPrincipal", "Action", "NotAction", "Condition"];
 const PRINCIPAL_KINDS: [&str; 3] = ["AWS", "Service", "Federated"];
@@ -84,7 +84,7 @@ impl Checker {
             Some(version) => {
                 self.error(
                     &place.key("Version"),
-                    format!("`{}` is no version of the policy language", plain(version)),
+                    format!("`{}` is no version of the policy language", as_written(version)),
                     hint(),
                 );
             }
@@ -115,7 +115,7 @@ impl Checker {
             Some(Value::String(sid)) if is_sid(sid) => {}
             Some(sid) => self.error(
                 &place.key("Sid"),
-                format!("`{}` is not a statement id", plain(sid)),
+                format!("`{}` is not a statement id", as_written(sid)),
                 "write letters and digits only",
             ),
         }
@@ -123,8 +123,8 @@ impl Checker {
             None => self.error(place, "`Effect` is missing", "add `Allow` or `Deny`"),
             Some(Value::String(effect)) if matches!(effect.as_str(), "Allow" | "Deny") => {}
             Some(effect) => {
-                let finding = Finding::error(&place.key("Effect"), format!("unknown effect `{}`", plain(effect)));
-                self.findings.push(finding.nearest(&plain(effect), ["Allow", "Deny"]));
+                let finding = Finding::error(&place.key("Effect"), format!("unknown effect `{}`", as_written(effect)));
+                self.findings.push(finding.nearest(&as_written(effect), ["Allow", "Deny"]));
             }
         }
         for (element, value, place) in self.one_of(elements, ["Principal", "NotPrincipal"], place) {
@@ -187,7 +187,7 @@ impl Checker {
             }
             principal => self.error(
                 place,
-                format!("`{}` is not a principal", plain(principal)),
+                format!("`{}` is not a principal", as_written(principal)),
                 r#"write `"*"`, or `{"AWS": ["111122223333"]}`"#,
             ),
         }
@@ -324,11 +324,6 @@ impl Checker {
             _ => self.error(place, "text or a list of texts is wanted here", "write it in quotes"),
         }
     }
-}
-
-/// A value as its user wrote it, without the quotes of a text.
-fn plain(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[cfg(test)]
