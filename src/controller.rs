@@ -26,6 +26,7 @@ pub struct Target {
 
 /// What became of a repository's policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename_all = "lowercase"))]
 pub enum Outcome {
     /// A document was written.
     Applied,
@@ -61,6 +62,7 @@ impl Serialize for Outcome {
 
 /// What was done for one repository.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Report {
     /// The repository's ARN.
     pub repository: String,
@@ -76,60 +78,169 @@ pub struct Report {
     pub why: &'static str,
 }
 
-/// Brings repositories in line with the configuration.
+impl Report {
+    /// A repository that is no longer there.
+    #[must_use]
+    pub fn gone(repository: &Repository) -> Self {
+        Self {
+            repository: repository.arn(),
+            outcome: Outcome::Gone,
+            rules: Vec::new(),
+            statements: Vec::new(),
+            why: "the repository no longer exists",
+        }
+    }
+}
+
+/// What repositories are brought in line with.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The configuration.
+    pub configuration: &'a Configuration,
+    /// What its author calls it.
+    pub name: &'a str,
+}
+
+/// What is to be done for one repository. Nothing has been written yet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Planned {
+    /// The repository.
+    pub repository: Repository,
+    /// The policy that it has.
+    pub current: Option<Document>,
+    /// What it should have.
+    pub desired: Desired,
+    /// How to get there.
+    pub plan: Plan,
+}
+
+impl Planned {
+    /// What becomes of the policy once this is carried out.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        match &self.plan {
+            Plan::Set(_) if self.desired.statements.is_empty() => Outcome::Removed,
+            Plan::Set(_) => Outcome::Applied,
+            Plan::Delete => Outcome::Removed,
+            Plan::Leave(Reason::Same | Reason::NothingOurs) => Outcome::Unchanged,
+            Plan::Leave(Reason::Foreign) => Outcome::Skipped,
+        }
+    }
+
+    /// Whether there is something to write or to delete.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        !matches!(self.plan, Plan::Leave(_))
+    }
+
+    /// Why that is to be done.
+    #[must_use]
+    pub fn why(&self) -> &'static str {
+        match &self.plan {
+            Plan::Set(_) if self.desired.statements.is_empty() => "no rule matches, and foreign statements stay",
+            Plan::Set(_) if self.current.is_none() => "the repository had no policy",
+            Plan::Set(_) => "the policy was not what the rules say",
+            Plan::Delete => "no rule matches, and no statement is left",
+            Plan::Leave(Reason::Same) => "the policy says what it should",
+            Plan::Leave(Reason::NothingOurs) => "no rule matches, and no statement is ours",
+            Plan::Leave(Reason::Foreign) => "the policy holds foreign statements",
+        }
+    }
+
+    /// What is reported when it has been carried out.
+    #[must_use]
+    pub fn into_report(self) -> Report {
+        let (outcome, why) = (self.outcome(), self.why());
+        let sids = self.desired.statements.iter().filter_map(Statement::sid).map(str::to_owned);
+        Report {
+            repository: self.repository.arn(),
+            outcome,
+            statements: if outcome == Outcome::Skipped { Vec::new() } else { sids.collect() },
+            rules: self.desired.rules,
+            why,
+        }
+    }
+}
+
+/// Brings repositories in line with a configuration.
 #[derive(Debug)]
 pub struct Controller {
     registry: RegistryClient,
-    parameter: ConfigurationParameter,
     prefix: SidPrefix,
 }
 
 impl Controller {
-    /// A controller over one configuration.
+    /// A controller of the statements whose ids begin with the prefix.
     #[must_use]
-    pub fn new(registry: RegistryClient, parameter: ConfigurationParameter, prefix: SidPrefix) -> Self {
-        Self { registry, parameter, prefix }
+    pub fn new(registry: RegistryClient, prefix: SidPrefix) -> Self {
+        Self { registry, prefix }
     }
 
-    /// Brings one repository's policy to what the configuration says.
+    /// The registry that it acts on.
+    #[must_use]
+    pub fn registry(&self) -> &RegistryClient {
+        &self.registry
+    }
+
+    /// Brings one repository's policy to what the configuration in the parameter says.
     ///
     /// Configuration and current policy are read side by side, then there is one write, or none.
     ///
     /// # Errors
     /// Where the configuration or the policy cannot be read, or the policy cannot be written. A repository that
     /// is gone is none.
-    pub async fn bring_in_line(&self, target: &Target, deadline: Deadline) -> Result<Report, Error> {
+    pub async fn bring_in_line(
+        &self,
+        target: &Target,
+        parameter: &ConfigurationParameter,
+        deadline: Deadline,
+    ) -> Result<Report, Error> {
         let repository = &target.repository;
         // Without a configuration nothing can be said of any repository, so only its failure ends both at once.
         let (configuration, current) =
-            tokio::try_join!(self.parameter.configuration(repository.registry(), deadline), async {
+            tokio::try_join!(parameter.configuration(repository.registry(), deadline), async {
                 Ok(self.registry.policy(repository, deadline).await)
             },)?;
+        let wanted = Wanted { configuration: &configuration, name: parameter.name() };
         let done = async {
-            let planned = self.plan(target, &configuration, current?, deadline).await?;
-            self.carry_out(repository, planned, deadline).await
+            let planned = self.decide(target, wanted, current?, deadline).await?;
+            self.carry_out(&planned, deadline).await?;
+            Ok(planned.into_report())
         };
         match done.await {
             Ok(report) => Ok(report),
-            Err(Unreachable::Gone) => Ok(Report {
-                repository: repository.arn(),
-                outcome: Outcome::Gone,
-                rules: Vec::new(),
-                statements: Vec::new(),
-                why: "the repository no longer exists",
-            }),
+            Err(Unreachable::Gone) => Ok(Report::gone(repository)),
             Err(Unreachable::Failed(error)) => Err(error),
         }
     }
 
-    /// What is to be done, given the text of the policy that the repository has. Writes nothing.
-    async fn plan(
+    /// The policy that a repository has.
+    ///
+    /// # Errors
+    /// Where the repository is gone, or its policy cannot be read.
+    pub async fn current(&self, repository: &Repository, deadline: Deadline) -> Result<Option<Document>, Unreachable> {
+        let text = self.registry.policy(repository, deadline).await?;
+        Ok(text.map(|text| parse(repository, &text)).transpose()?)
+    }
+
+    /// What is to be done for one repository. Writes nothing.
+    ///
+    /// # Errors
+    /// Where the repository is gone, its policy cannot be read, or what it should have cannot be written.
+    pub async fn plan(&self, target: &Target, wanted: Wanted<'_>, deadline: Deadline) -> Result<Planned, Unreachable> {
+        let current = self.registry.policy(&target.repository, deadline).await?;
+        self.decide(target, wanted, current, deadline).await
+    }
+
+    /// What is to be done, given the text of the policy that the repository has.
+    async fn decide(
         &self,
         target: &Target,
-        configuration: &Configuration,
+        wanted: Wanted<'_>,
         current: Option<String>,
         deadline: Deadline,
     ) -> Result<Planned, Unreachable> {
+        let Wanted { configuration, name } = wanted;
         let repository = &target.repository;
         let current = current.map(|text| parse(repository, &text)).transpose()?;
         let tags = match &target.tags {
@@ -139,51 +250,28 @@ impl Controller {
         };
         let desired = configuration
             .desired(repository, &tags, &self.prefix)
-            .map_err(|findings| Error::configuration_invalid(self.parameter.name(), &findings))?;
+            .map_err(|findings| Error::configuration_invalid(name, &findings))?;
         let plan = reconcile(&desired.statements, current.as_ref(), configuration.on_existing_policy, &self.prefix)
             .map_err(|reason| impossible(repository, reason))?;
-        Ok(Planned { desired, plan })
+        Ok(Planned { repository: repository.clone(), current, desired, plan })
     }
 
     /// Does what was planned.
-    async fn carry_out(
-        &self,
-        repository: &Repository,
-        Planned { desired, plan }: Planned,
-        deadline: Deadline,
-    ) -> Result<Report, Unreachable> {
-        let (outcome, why) = match plan {
+    ///
+    /// # Errors
+    /// Where the repository is gone, ECR refuses the policy, or the call fails.
+    pub async fn carry_out(&self, planned: &Planned, deadline: Deadline) -> Result<(), Unreachable> {
+        let repository = &planned.repository;
+        match &planned.plan {
             Plan::Set(document) => {
-                let written = self.registry.set_policy(repository, &document, deadline).await;
-                written.map_err(|error| name_deleted_principal(error, &document, &self.prefix))?;
-                match desired.statements.is_empty() {
-                    true => (Outcome::Removed, "no rule matches, and foreign statements stay"),
-                    false => (Outcome::Applied, "the policy was not what the rules say"),
-                }
+                let written = self.registry.set_policy(repository, document, deadline).await;
+                written.map_err(|error| name_deleted_principal(error, document, &self.prefix))?;
             }
-            Plan::Delete => {
-                self.registry.delete_policy(repository, deadline).await?;
-                (Outcome::Removed, "no rule matches, and no statement is left")
-            }
-            Plan::Leave(Reason::Same) => (Outcome::Unchanged, "the policy says what it should"),
-            Plan::Leave(Reason::NothingOurs) => (Outcome::Unchanged, "no rule matches, and no statement is ours"),
-            Plan::Leave(Reason::Foreign) => (Outcome::Skipped, "the policy holds foreign statements"),
-        };
-        let sids = desired.statements.iter().filter_map(Statement::sid).map(str::to_owned);
-        Ok(Report {
-            repository: repository.arn(),
-            outcome,
-            rules: desired.rules,
-            statements: if outcome == Outcome::Skipped { Vec::new() } else { sids.collect() },
-            why,
-        })
+            Plan::Delete => self.registry.delete_policy(repository, deadline).await?,
+            Plan::Leave(_) => {}
+        }
+        Ok(())
     }
-}
-
-/// What one repository should have, and what is to be done for it.
-struct Planned {
-    desired: Desired,
-    plan: Plan,
 }
 
 fn parse(repository: &Repository, text: &str) -> Result<Document, Error> {

@@ -58,7 +58,7 @@ pub enum Error {
         remedy: &'static str,
     },
     /// The service still refused for the number of calls when the retries or the invocation's time ended.
-    #[error("`{action}` on `{resource}` was throttled until the time was up: {reason}; the event will be tried again")]
+    #[error("`{action}` on `{resource}` was throttled until the time was up: {reason}; it is safe to try again")]
     Throttled {
         /// The IAM action.
         action: &'static str,
@@ -68,7 +68,7 @@ pub enum Error {
         reason: String,
     },
     /// The service could not be reached, or failed.
-    #[error("`{action}` on `{resource}` failed: {reason}; the event will be tried again")]
+    #[error("`{action}` on `{resource}` failed: {reason}; it is safe to try again")]
     ServiceUnavailable {
         /// The IAM action.
         action: &'static str,

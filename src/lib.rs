@@ -14,3 +14,4 @@ pub mod function;
 pub mod policy;
 pub mod reconcile;
 pub mod repository;
+pub mod sweep;

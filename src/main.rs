@@ -6,7 +6,7 @@ use std::{
 };
 
 use ecr_autopolicy::{
-    aws::{ConfigurationParameter, Connection, Deadline, RegistryClient},
+    aws::{ConfigurationParameter, Connection, Deadline, Origin, ParameterClient, RegistryClient},
     controller::Controller,
     error::Error,
     function::{Answer, Function, Settings},
@@ -57,12 +57,13 @@ fn start_log() {
 
 async fn start() -> Result<Function, Error> {
     let settings = Settings::read(variable)?;
-    let connection = Connection::from_environment(settings.ca_bundle)
+    let connection = Connection::open(Origin { ca_bundle: settings.ca_bundle, ..Origin::default() })
         .await
         .map_err(|error| Error::ConfigurationInvalid { name: "AWS_CA_BUNDLE".to_owned(), reason: error.to_string() })?;
-    let prefix = settings.prefix;
-    let parameter = ConfigurationParameter::new(&connection, settings.parameter, prefix.clone(), settings.keep);
-    Ok(Function::new(Controller::new(RegistryClient::new(connection), parameter, prefix)))
+    let parameter = ParameterClient::new(&connection, settings.parameter);
+    let parameter = ConfigurationParameter::new(parameter, settings.prefix.clone(), settings.keep);
+    let controller = Controller::new(RegistryClient::new(connection), settings.prefix);
+    Ok(Function::new(controller, parameter))
 }
 
 async fn handle(function: &Function, event: LambdaEvent<Value>) -> Result<Answer, Diagnostic> {

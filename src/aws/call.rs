@@ -1,48 +1,52 @@
-//! One call: its deadline, and what its failure means.
+//! One call: tried again until its deadline, and what its failure means.
 
-use std::{
-    error::Error as StdError,
-    fmt,
-    marker::PhantomData,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{error::Error as StdError, fmt, time::Duration};
 
-use aws_config::timeout::TimeoutConfig;
+use aws_runtime::retries::classifiers::{THROTTLING_ERRORS, TRANSIENT_ERRORS};
 use aws_sdk_ecr::{
-    config::{ConfigBag, Intercept, RuntimeComponents, interceptors::FinalizerInterceptorContextRef},
-    error::{BoxError, ProvideErrorMetadata, SdkError},
+    config::http::HttpResponse,
+    error::{ProvideErrorMetadata, SdkError},
 };
-use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::connection::timeouts;
+use super::pacer::Pacer;
 use crate::error::Error;
 
-/// When the work on an event must have ended.
+/// A call that answers at all answers in milliseconds; a longer silence is a lost connection.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Pauses before a call is tried again are random, up to these.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
+
+/// When the work must have ended.
 #[derive(Clone, Copy, Debug)]
-pub struct Deadline(Instant);
+pub struct Deadline {
+    end: Instant,
+    unreachable: Duration,
+}
 
 impl Deadline {
     /// That much time from now.
     #[must_use]
     pub fn after(left: Duration) -> Self {
-        Self(Instant::now() + left)
+        Self { end: Instant::now() + left, unreachable: left }
     }
 
-    fn left(self) -> Duration {
-        // The SDK takes a limit of nothing for no limit.
-        self.0.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))
+    /// The same, but a service that fails, or cannot be reached, for this long is given up earlier. One that only
+    /// refuses for the number of calls is not.
+    #[must_use]
+    pub fn unreachable_for(self, unreachable: Duration) -> Self {
+        Self { unreachable, ..self }
     }
 }
 
-/// One call of an IAM action on a resource. The SDK retries what is worth it until the deadline.
+/// One call of an IAM action on a resource.
 pub(super) struct Call {
     action: &'static str,
     resource: String,
     deadline: Deadline,
     allow: &'static str,
-    last_attempt: Arc<Mutex<Option<ServiceError>>>,
 }
 
 /// What a service said in an error answer.
@@ -52,10 +56,25 @@ struct ServiceError {
     message: String,
 }
 
+/// Whether it may help to try again.
+enum Again {
+    /// The service refuses for the number of calls.
+    Throttled,
+    /// The service failed, or could not be reached.
+    Unreachable,
+    /// It would not help.
+    Never,
+}
+
+/// Others were before this call for as long as there was time.
+#[derive(Debug, thiserror::Error)]
+#[error("the time was up before the turn of this call came")]
+struct NoTurn;
+
 impl Call {
     pub(super) fn new(action: &'static str, resource: impl Into<String>, deadline: Deadline) -> Self {
-        let allow = "allow it in the policy of the function's role";
-        Self { action, resource: resource.into(), deadline, allow, last_attempt: Arc::default() }
+        let allow = "allow it in the policy of the role that makes the call";
+        Self { action, resource: resource.into(), deadline, allow }
     }
 
     /// How to allow it, where there is more to it than the role.
@@ -63,45 +82,115 @@ impl Call {
         Self { allow, ..self }
     }
 
-    /// The time limits of the call.
-    pub(super) fn timeouts(&self) -> TimeoutConfig {
-        timeouts().operation_timeout(self.deadline.left()).build()
-    }
-
-    /// Remembers what each attempt failed with: when time runs out, the SDK itself only tells that it did.
-    pub(super) fn watch<E>(&self) -> impl Intercept + use<E>
-    where
-        E: StdError + ProvideErrorMetadata + fmt::Debug + Send + Sync + 'static,
-    {
-        Watch::<E> { last_attempt: Arc::clone(&self.last_attempt), error: PhantomData }
+    /// Makes the call, and makes it again while that may help and there is time.
+    ///
+    /// The SDK's own retries are off: they end after a count and have a quota that lives as long as the process, where
+    /// here only the deadline ends them.
+    pub(super) async fn send<T, E: ProvideErrorMetadata>(
+        &self,
+        pacer: &Pacer,
+        attempt: impl AsyncFn() -> Result<T, SdkError<E, HttpResponse>>,
+    ) -> Result<T, SdkError<E, HttpResponse>> {
+        let end = self.deadline.end;
+        let mut pause = FIRST_PAUSE;
+        let mut unreachable_since = None;
+        let mut last = None;
+        loop {
+            let Ok(sent) = timeout_at(end, pacer.turn()).await else {
+                return Err(last.unwrap_or_else(|| SdkError::timeout_error(NoTurn)));
+            };
+            let left = end.saturating_duration_since(Instant::now());
+            let answer = match timeout(ATTEMPT_TIMEOUT.min(left), Box::pin(attempt())).await {
+                Ok(answer) => answer,
+                // What was said before tells more than that there was no time left.
+                Err(elapsed) if left < ATTEMPT_TIMEOUT => {
+                    return Err(last.unwrap_or_else(|| SdkError::timeout_error(elapsed)));
+                }
+                Err(elapsed) => Err(SdkError::timeout_error(elapsed)),
+            };
+            let error = match answer {
+                Ok(answer) => {
+                    pacer.accepted();
+                    return Ok(answer);
+                }
+                Err(error) => error,
+            };
+            let now = Instant::now();
+            match Again::after(&error) {
+                Again::Never => {
+                    pacer.accepted();
+                    return Err(error);
+                }
+                Again::Throttled => {
+                    pacer.refused(sent);
+                    unreachable_since = None;
+                }
+                Again::Unreachable => {
+                    let since = *unreachable_since.get_or_insert(now);
+                    if now.duration_since(since) > self.deadline.unreachable {
+                        return Err(error);
+                    }
+                }
+            }
+            let random = pause.mul_f64(fastrand::f64());
+            if now + random >= end {
+                return Err(error);
+            }
+            sleep(random).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            last = Some(error);
+        }
     }
 
     /// What a failure of the call means for the event.
-    pub(super) fn explain<E, R>(self, error: &SdkError<E, R>) -> Error
+    pub(super) fn explain<E>(self, error: &SdkError<E, HttpResponse>) -> Error
     where
         E: StdError + ProvideErrorMetadata + 'static,
-        R: fmt::Debug + 'static,
     {
-        let answer = match error {
-            SdkError::ServiceError(error) => Some(ServiceError::of(error.err())),
-            SdkError::TimeoutError(_) => self.last_attempt.lock().unwrap_or_else(PoisonError::into_inner).take(),
-            _ => None,
-        };
         let Self { action, resource, allow, .. } = self;
-        match answer {
-            Some(answer) if answer.is_throttle() => Error::Throttled { action, resource, reason: answer.to_string() },
-            Some(answer) if answer.is_denial() || answer.is_about_credentials() => Error::AccessDenied {
-                action,
-                resource,
-                reason: answer.to_string(),
-                remedy: if answer.is_about_credentials() {
-                    "give the function valid credentials of its role"
+        let SdkError::ServiceError(refusal) = error else {
+            let reason = chain(error);
+            let no_turn = error.source().is_some_and(|source| source.is::<NoTurn>());
+            return match no_turn {
+                true => Error::Throttled { action, resource, reason },
+                false => Error::ServiceUnavailable { action, resource, reason },
+            };
+        };
+        let answer = ServiceError::of(refusal.err());
+        let reason = answer.to_string();
+        if answer.is_throttle() {
+            Error::Throttled { action, resource, reason }
+        } else if answer.is_about_credentials() {
+            let remedy = "give valid credentials of a role that may make the call";
+            Error::AccessDenied { action, resource, reason, remedy }
+        } else if answer.is_denial() {
+            Error::AccessDenied { action, resource, reason, remedy: allow }
+        } else {
+            Error::ServiceUnavailable { action, resource, reason }
+        }
+    }
+}
+
+impl Again {
+    fn after<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Self {
+        match error {
+            SdkError::TimeoutError(_) | SdkError::ResponseError(_) => Self::Unreachable,
+            SdkError::DispatchFailure(failure)
+                if failure.is_io() || failure.is_timeout() || failure.as_other().is_some() =>
+            {
+                Self::Unreachable
+            }
+            SdkError::ServiceError(refusal) => {
+                let code = refusal.err().code().unwrap_or_default();
+                if THROTTLING_ERRORS.contains(&code) || refusal.raw().status().as_u16() == 429 {
+                    Self::Throttled
+                } else if TRANSIENT_ERRORS.contains(&code) || refusal.raw().status().is_server_error() {
+                    Self::Unreachable
                 } else {
-                    allow
-                },
-            },
-            Some(answer) => Error::ServiceUnavailable { action, resource, reason: answer.to_string() },
-            None => Error::ServiceUnavailable { action, resource, reason: chain(error) },
+                    Self::Never
+                }
+            }
+            _ => Self::Never,
         }
     }
 }
@@ -113,20 +202,7 @@ impl ServiceError {
     }
 
     fn is_throttle(&self) -> bool {
-        // The names under which AWS services refuse for the number of calls, as the SDK's own retries know them.
-        const THROTTLES: [&str; 10] = [
-            "Throttling",
-            "ThrottlingException",
-            "ThrottledException",
-            "RequestThrottled",
-            "RequestThrottledException",
-            "TooManyRequestsException",
-            "RequestLimitExceeded",
-            "LimitExceededException",
-            "BandwidthLimitExceeded",
-            "SlowDown",
-        ];
-        THROTTLES.contains(&self.code.as_str())
+        THROTTLING_ERRORS.contains(&self.code.as_str())
     }
 
     fn is_denial(&self) -> bool {
@@ -161,34 +237,6 @@ impl fmt::Display for ServiceError {
             ("", message) => f.write_str(message),
             (code, message) => write!(f, "{code}: {message}"),
         }
-    }
-}
-
-#[derive(Debug)]
-struct Watch<E> {
-    last_attempt: Arc<Mutex<Option<ServiceError>>>,
-    error: PhantomData<fn() -> E>,
-}
-
-#[dyn_dispatch_hint]
-impl<E> Intercept for Watch<E>
-where
-    E: StdError + ProvideErrorMetadata + fmt::Debug + Send + Sync + 'static,
-{
-    fn name(&self) -> &'static str {
-        "Watch"
-    }
-
-    fn read_after_attempt(
-        &self,
-        context: &FinalizerInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let answer = context.output_or_error().and_then(Result::err);
-        let error = answer.and_then(|error| error.as_operation_error()?.downcast_ref::<E>());
-        *self.last_attempt.lock().unwrap_or_else(PoisonError::into_inner) = error.map(ServiceError::of);
-        Ok(())
     }
 }
 

@@ -1,9 +1,8 @@
-//! How the services are reached: credentials, certificates, time limits, retries.
+//! How the services are reached: credentials, certificates, time limits.
 
 use std::{io, path::PathBuf, time::Duration};
 
-use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
-use aws_sdk_ecr::config::retry::{RetryPartition, TokenBucket};
+use aws_config::{BehaviorVersion, Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_smithy_http_client::{
     Builder,
     tls::{self, TlsContext, TrustStore, rustls_provider::CryptoMode},
@@ -14,14 +13,7 @@ use rustls::{
 };
 use thiserror::Error;
 
-/// A call that answers at all answers in milliseconds; a longer silence is a lost connection.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// More attempts than fit into the longest invocation, so that the deadline ends the retries and not a count.
-const ATTEMPTS: u32 = 10_000;
-const FIRST_BACKOFF: Duration = Duration::from_millis(100);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(3);
 
 /// Credentials, Region, endpoint and HTTP client, as the SDK finds them in the environment.
 #[derive(Clone, Debug)]
@@ -48,20 +40,34 @@ pub enum CertificatesUnusable {
     },
 }
 
+/// What the user says of the connection; the rest is in the environment and in AWS's own files.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// A file of certificates to trust in place of the system's, which themselves can be set by `SSL_CERT_FILE`.
+    pub ca_bundle: Option<PathBuf>,
+    /// The profile of AWS's configuration files to use.
+    pub profile: Option<String>,
+    /// The Region.
+    pub region: Option<String>,
+}
+
 impl Connection {
-    /// Reads the SDK's own settings. `ca_bundle` is a file of certificates to trust in place of the system's,
-    /// which themselves can be set by `SSL_CERT_FILE`.
+    /// Reads the SDK's own settings.
     ///
     /// # Errors
-    /// Where the file cannot be read, or holds no certificates.
-    pub async fn from_environment(ca_bundle: Option<PathBuf>) -> Result<Self, CertificatesUnusable> {
-        let mut loader =
-            aws_config::defaults(BehaviorVersion::v2026_01_12()).timeout_config(timeouts().build()).retry_config(
-                RetryConfig::standard()
-                    .with_max_attempts(ATTEMPTS)
-                    .with_initial_backoff(FIRST_BACKOFF)
-                    .with_max_backoff(LONGEST_BACKOFF),
-            );
+    /// Where the file of certificates cannot be read, or holds none.
+    pub async fn open(origin: Origin) -> Result<Self, CertificatesUnusable> {
+        let Origin { ca_bundle, profile, region } = origin;
+        // What is tried again, and when, `Call` decides.
+        let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build())
+            .retry_config(RetryConfig::disabled());
+        if let Some(profile) = profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(region) = region {
+            loader = loader.region(Region::new(region));
+        }
         if let Some(path) = ca_bundle {
             let pem = std::fs::read(&path)
                 .map_err(|source| CertificatesUnusable::Unreadable { path: path.clone(), source })?;
@@ -77,6 +83,12 @@ impl Connection {
         }
         Ok(Self { config: loader.load().await })
     }
+
+    /// What the SDK made of it all.
+    #[must_use]
+    pub fn sdk_config(&self) -> &SdkConfig {
+        &self.config
+    }
 }
 
 fn holds_certificates(pem: &[u8]) -> bool {
@@ -84,15 +96,4 @@ fn holds_certificates(pem: &[u8]) -> bool {
     let all =
         CertificateDer::pem_slice_iter(pem).all(|certificate| certificate.is_ok_and(|der| roots.add(der).is_ok()));
     all && !roots.is_empty()
-}
-
-/// Where the services' retry quotas are kept: nowhere. The SDK's own would run dry in a warm process that meets a long
-/// storm of throttles, and then give up at the first; here the invocation's deadline is the limit.
-pub(super) fn retry_partition() -> RetryPartition {
-    RetryPartition::custom("ecr-autopolicy").token_bucket(TokenBucket::unlimited()).build()
-}
-
-/// The time limits of every call, to which each call adds its own end.
-pub(super) fn timeouts() -> aws_config::timeout::TimeoutConfigBuilder {
-    TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT)
 }

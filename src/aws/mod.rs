@@ -1,11 +1,15 @@
 //! The only place that knows the AWS SDK.
 
 mod call;
+mod configuration;
 mod connection;
+mod pacer;
 mod parameter;
+mod rate;
 mod registry;
 
 pub use call::Deadline;
-pub use connection::{CertificatesUnusable, Connection};
-pub use parameter::ConfigurationParameter;
-pub use registry::{RegistryClient, Unreachable};
+pub use configuration::ConfigurationParameter;
+pub use connection::{CertificatesUnusable, Connection, Origin};
+pub use parameter::{ParameterClient, Stored};
+pub use registry::{Page, RegistryClient, Unreachable};

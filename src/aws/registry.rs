@@ -2,30 +2,53 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use aws_config::Region;
 use aws_sdk_ecr::{
-    Client, Config,
+    Client,
     error::ProvideErrorMetadata,
     operation::{
-        delete_repository_policy::DeleteRepositoryPolicyError, get_repository_policy::GetRepositoryPolicyError,
-        list_tags_for_resource::ListTagsForResourceError, set_repository_policy::SetRepositoryPolicyError,
+        delete_repository_policy::DeleteRepositoryPolicyError, describe_repositories::DescribeRepositoriesError,
+        get_repository_policy::GetRepositoryPolicyError, list_tags_for_resource::ListTagsForResourceError,
+        set_repository_policy::SetRepositoryPolicyError,
     },
 };
 
 use super::{
     call::{Call, Deadline},
-    connection::{Connection, retry_partition},
+    connection::Connection,
+    pacer::Pacer,
 };
 use crate::{configuration::Tags, error::Error, policy::document::Document, repository::Repository};
+
+/// The most that `DescribeRepositories` puts on a page.
+const PAGE: i32 = 1000;
 
 /// ECR in every Region.
 #[derive(Debug)]
 pub struct RegistryClient {
     connection: Connection,
-    by_region: Mutex<HashMap<String, Client>>,
+    by_region: Mutex<HashMap<String, Arc<Regional>>>,
+}
+
+/// ECR in one Region.
+#[derive(Debug)]
+struct Regional {
+    client: Client,
+    pacer: Pacer,
+}
+
+/// Part of the list of a registry's repositories.
+#[derive(Debug, PartialEq)]
+pub struct Page {
+    /// The registry's account id, where the page has a repository to tell it by.
+    pub registry_id: Option<String>,
+    /// The repositories' names.
+    pub names: Vec<String>,
+    /// Where the list goes on.
+    pub next: Option<String>,
 }
 
 /// Why there is no answer about a repository.
@@ -56,16 +79,13 @@ impl RegistryClient {
     /// Where the repository is gone, or the call fails.
     pub async fn policy(&self, repository: &Repository, deadline: Deadline) -> Result<Option<String>, Unreachable> {
         let call = Call::new("ecr:GetRepositoryPolicy", repository.arn(), deadline);
-        let answer = self
-            .client(repository)
+        let regional = self.regional(repository.registry().region());
+        let request = regional
+            .client
             .get_repository_policy()
             .registry_id(repository.registry().id())
-            .repository_name(repository.name())
-            .customize()
-            .config_override(Config::builder().timeout_config(call.timeouts()))
-            .interceptor(call.watch::<GetRepositoryPolicyError>())
-            .send()
-            .await;
+            .repository_name(repository.name());
+        let answer = call.send(&regional.pacer, async || request.clone().send().await).await;
         match answer {
             Ok(answer) => Ok(answer.policy_text),
             Err(error) => match error.as_service_error() {
@@ -87,17 +107,14 @@ impl RegistryClient {
         deadline: Deadline,
     ) -> Result<(), Unreachable> {
         let call = Call::new("ecr:SetRepositoryPolicy", repository.arn(), deadline);
-        let answer = self
-            .client(repository)
+        let regional = self.regional(repository.registry().region());
+        let request = regional
+            .client
             .set_repository_policy()
             .registry_id(repository.registry().id())
             .repository_name(repository.name())
-            .policy_text(policy.to_text())
-            .customize()
-            .config_override(Config::builder().timeout_config(call.timeouts()))
-            .interceptor(call.watch::<SetRepositoryPolicyError>())
-            .send()
-            .await;
+            .policy_text(policy.to_text());
+        let answer = call.send(&regional.pacer, async || request.clone().send().await).await;
         match answer {
             Ok(_) => Ok(()),
             Err(error) => Err(match error.as_service_error() {
@@ -105,7 +122,7 @@ impl RegistryClient {
                 Some(refusal) if is_refusal(refusal) => Unreachable::Failed(Error::PolicyRejected {
                     repository: repository.arn(),
                     reason: format!("ECR refuses the policy: {}", refusal.message().unwrap_or("without a reason")),
-                    remedy: "check that every account, role and user in it exists, and that the function's role may \
+                    remedy: "check that every account, role and user in it exists, and that the role that writes may \
                              still set the policy under it"
                         .to_owned(),
                 }),
@@ -120,16 +137,13 @@ impl RegistryClient {
     /// Where the repository is gone, or the call fails.
     pub async fn delete_policy(&self, repository: &Repository, deadline: Deadline) -> Result<(), Unreachable> {
         let call = Call::new("ecr:DeleteRepositoryPolicy", repository.arn(), deadline);
-        let answer = self
-            .client(repository)
+        let regional = self.regional(repository.registry().region());
+        let request = regional
+            .client
             .delete_repository_policy()
             .registry_id(repository.registry().id())
-            .repository_name(repository.name())
-            .customize()
-            .config_override(Config::builder().timeout_config(call.timeouts()))
-            .interceptor(call.watch::<DeleteRepositoryPolicyError>())
-            .send()
-            .await;
+            .repository_name(repository.name());
+        let answer = call.send(&regional.pacer, async || request.clone().send().await).await;
         match answer {
             Ok(_) => Ok(()),
             Err(error) => match error.as_service_error() {
@@ -146,15 +160,9 @@ impl RegistryClient {
     /// Where the repository is gone, or the call fails.
     pub async fn tags(&self, repository: &Repository, deadline: Deadline) -> Result<Tags, Unreachable> {
         let call = Call::new("ecr:ListTagsForResource", repository.arn(), deadline);
-        let answer = self
-            .client(repository)
-            .list_tags_for_resource()
-            .resource_arn(repository.arn())
-            .customize()
-            .config_override(Config::builder().timeout_config(call.timeouts()))
-            .interceptor(call.watch::<ListTagsForResourceError>())
-            .send()
-            .await;
+        let regional = self.regional(repository.registry().region());
+        let request = regional.client.list_tags_for_resource().resource_arn(repository.arn());
+        let answer = call.send(&regional.pacer, async || request.clone().send().await).await;
         match answer {
             Ok(answer) => Ok(answer.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect()),
             Err(error) => match error.as_service_error() {
@@ -164,16 +172,70 @@ impl RegistryClient {
         }
     }
 
-    /// The client of the repository's Region, whichever the function itself runs in.
-    fn client(&self, repository: &Repository) -> Client {
-        let region = repository.registry().region();
+    /// A page of the list of the repositories in a Region: the first, or the one that `next` stands for. The registry is
+    /// that of the account `registry_id`, else the caller's own.
+    ///
+    /// # Errors
+    /// Where the call fails.
+    pub async fn page(
+        &self,
+        region: &str,
+        registry_id: Option<&str>,
+        next: Option<&str>,
+        deadline: Deadline,
+    ) -> Result<Page, Error> {
+        let call = Call::new("ecr:DescribeRepositories", format!("the registry in {region}"), deadline);
+        let regional = self.regional(region);
+        let request = regional.client.describe_repositories().max_results(PAGE);
+        let request = request.set_registry_id(registry_id.map(str::to_owned)).set_next_token(next.map(str::to_owned));
+        let answer = call.send(&regional.pacer, async || request.clone().send().await).await;
+        let answer = answer.map_err(|error| call.explain(&error))?;
+        Ok(page(answer.repositories.unwrap_or_default(), answer.next_token))
+    }
+
+    /// The one repository of that name, as a page.
+    ///
+    /// # Errors
+    /// Where there is no such repository, or the call fails.
+    pub async fn named(
+        &self,
+        region: &str,
+        registry_id: Option<&str>,
+        name: &str,
+        deadline: Deadline,
+    ) -> Result<Page, Unreachable> {
+        let call = Call::new("ecr:DescribeRepositories", name, deadline);
+        let regional = self.regional(region);
+        let request = regional.client.describe_repositories().repository_names(name);
+        let request = request.set_registry_id(registry_id.map(str::to_owned));
+        let answer = call.send(&regional.pacer, async || request.clone().send().await).await;
+        match answer {
+            Ok(answer) => Ok(page(answer.repositories.unwrap_or_default(), None)),
+            Err(error) => match error.as_service_error() {
+                Some(DescribeRepositoriesError::RepositoryNotFoundException(_)) => Err(Unreachable::Gone),
+                _ => Err(call.explain(&error).into()),
+            },
+        }
+    }
+
+    /// ECR in a Region, whichever the function itself runs in.
+    fn regional(&self, region: &str) -> Arc<Regional> {
         let mut by_region = self.by_region.lock().unwrap_or_else(PoisonError::into_inner);
-        let client = by_region.entry(region.to_owned()).or_insert_with(|| {
-            let config = aws_sdk_ecr::config::Builder::from(&self.connection.config);
-            let config = config.region(Region::new(region.to_owned())).retry_partition(retry_partition());
-            Client::from_conf(config.build())
-        });
-        client.clone()
+        if let Some(regional) = by_region.get(region) {
+            return Arc::clone(regional);
+        }
+        let config = aws_sdk_ecr::config::Builder::from(&self.connection.config).region(Region::new(region.to_owned()));
+        let regional = Arc::new(Regional { client: Client::from_conf(config.build()), pacer: Pacer::new() });
+        by_region.insert(region.to_owned(), Arc::clone(&regional));
+        regional
+    }
+}
+
+fn page(repositories: Vec<aws_sdk_ecr::types::Repository>, next: Option<String>) -> Page {
+    Page {
+        registry_id: repositories.iter().find_map(|repository| repository.registry_id.clone()),
+        names: repositories.into_iter().filter_map(|repository| repository.repository_name).collect(),
+        next,
     }
 }
 

@@ -6,6 +6,7 @@ use crate::controller::Report;
 
 /// The answer to one event.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Answer {
     /// What became of each repository that the event is about.
     pub outcomes: Vec<Report>,

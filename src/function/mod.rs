@@ -11,7 +11,7 @@ pub use event::{Trigger, read_event};
 pub use settings::Settings;
 
 use crate::{
-    aws::Deadline,
+    aws::{ConfigurationParameter, Deadline},
     controller::{Controller, Report},
     error::Error,
     repository::Repository,
@@ -21,13 +21,14 @@ use crate::{
 #[derive(Debug)]
 pub struct Function {
     controller: Controller,
+    parameter: ConfigurationParameter,
 }
 
 impl Function {
-    /// A function over a controller.
+    /// A function that brings repositories in line with the configuration in the parameter.
     #[must_use]
-    pub fn new(controller: Controller) -> Self {
-        Self { controller }
+    pub fn new(controller: Controller, parameter: ConfigurationParameter) -> Self {
+        Self { controller, parameter }
     }
 
     /// Acts on one event, and logs what became of it in one line.
@@ -43,7 +44,7 @@ impl Function {
                 Ok(Answer::ignored(why))
             }
             Ok(Trigger::Repository(target)) => {
-                let done = self.controller.bring_in_line(&target, deadline).await;
+                let done = self.controller.bring_in_line(&target, &self.parameter, deadline).await;
                 match &done {
                     Ok(report) => log_outcome(report),
                     Err(error) => log_failure(error, Some(&target.repository)),

@@ -28,6 +28,12 @@ impl SidPrefix {
         Ok(Self(text.to_owned()))
     }
 
+    /// The prefix as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Whether a statement with this Sid is managed.
     #[must_use]
     pub fn owns(&self, sid: &str) -> bool {

@@ -1,0 +1,90 @@
+//! Many repositories beside each other.
+
+use std::{future::Future, sync::Arc};
+
+use futures_util::{Stream, StreamExt, future::ready};
+use tokio::sync::Semaphore;
+
+/// How many repositories are worked on at once. ECR answers in some ten milliseconds, so that is thousands a second;
+/// how fast the calls really follow each other, ECR decides.
+const AT_ONCE: usize = 64;
+
+/// How far work may be ahead of one repository that takes long, so that memory does not grow with the registry.
+const AHEAD: usize = 512;
+
+/// Works on every item, on many at once, and gives the results in the order of the items.
+///
+/// No work begins any more once `stop` is there; what is under way comes to its end.
+pub fn in_order<T, R, W: Future<Output = R>>(
+    items: impl Stream<Item = T>,
+    stop: impl Future,
+    work: impl Fn(T) -> W,
+) -> impl Stream<Item = R> {
+    let turns = Arc::new(Semaphore::new(AT_ONCE));
+    let stop = {
+        let turns = Arc::clone(&turns);
+        async move {
+            stop.await;
+            turns.close();
+        }
+    };
+    let work = move |item| {
+        let (turns, work) = (Arc::clone(&turns), work(item));
+        async move {
+            let _turn = turns.acquire().await.ok()?;
+            Some(work.await)
+        }
+    };
+    items.take_until(stop).map(work).buffered(AHEAD).filter_map(ready)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        cell::Cell,
+        future::{pending, ready},
+        time::Duration,
+    };
+
+    use futures_util::stream;
+    use tokio::time::sleep;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn results_come_in_the_order_of_the_items_however_long_each_takes() {
+        let items = stream::iter(0..2_000_u64);
+        let results = in_order(items, pending::<()>(), async |item| {
+            sleep(Duration::from_millis(item * 7919 % 100)).await;
+            item
+        });
+        assert_eq!(results.collect::<Vec<_>>().await, (0..2_000).collect::<Vec<_>>());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_than_so_many_are_worked_on_at_once() {
+        let (now, most) = (Cell::new(0), Cell::new(0));
+        let results = in_order(stream::iter(0..1_000), pending::<()>(), async |_| {
+            now.set(now.get() + 1);
+            most.set(most.get().max(now.get()));
+            sleep(Duration::from_millis(10)).await;
+            now.set(now.get() - 1);
+        });
+        assert_eq!(results.count().await, 1_000);
+        assert_eq!(most.get(), AT_ONCE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn once_it_is_stopped_nothing_begins_and_what_has_begun_ends() {
+        let begun = Cell::new(0);
+        let results = in_order(stream::iter(0..100_000), sleep(Duration::from_millis(95)), async |item| {
+            begun.set(begun.get() + 1);
+            sleep(Duration::from_millis(10)).await;
+            item
+        });
+        let ended = results.collect::<Vec<_>>().await;
+        assert_eq!(ended.len(), 10 * AT_ONCE);
+        assert_eq!(begun.get(), ended.len());
+        assert!(in_order(stream::iter([1]), ready(()), async |_| ()).collect::<Vec<_>>().await.is_empty());
+    }
+}
