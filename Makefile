@@ -24,7 +24,7 @@ export SAM_CLI_TELEMETRY := 0
 # Colours, where asked for, are the demo's and cargo's; sam and pytest write for a log.
 PYTEST := .venv/bin/python3 -m pytest -p no:cacheprovider --quiet
 
-.PHONY: help demo test lint test-rust test-judges test-deployment build setup format clean
+.PHONY: help demo test lint test-rust test-judges test-deployment build setup install format bench-sweep clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -63,6 +63,11 @@ $(BUILT): template.yaml Cargo.toml Cargo.lock $(wildcard build.rs) $(shell find 
 	@sam build --build-dir $(@D) --parameter-overrides Architecture=$(ARCHITECTURE) > target/sam-build.log 2>&1 \
 	  || { cat target/sam-build.log; exit 1; }
 
+bench-sweep: bench/.venv/.ready ## Measure a sweep beside boto3 and Cloud Custodian: half an hour, or SWEEP="--size 1000"
+	cargo build --release --features cli --bin ecr-autopolicy
+	cargo build --release --manifest-path bench/Cargo.toml
+	@bench/.venv/bin/python3 bench/sweep.py $(SWEEP)
+
 setup: $(READY) ## Install the tools: Python packages into .venv, and Rust components that are missing
 	@command -v cargo > /dev/null && command -v rustup > /dev/null \
 	  || { echo "this needs Rust, installed by rustup: see https://rustup.rs" >&2; exit 1; }
@@ -70,18 +75,29 @@ setup: $(READY) ## Install the tools: Python packages into .venv, and Rust compo
 	@cargo clippy --version > /dev/null 2>&1 || rustup component add clippy
 	@test -d "$$(rustc --print target-libdir --target $(TARGET))" || rustup target add $(TARGET)
 
-$(READY): tests/requirements.txt
+# A virtual environment for this folder, with what the requirements file names.
+define virtual-environment
 	@test -n "$(PYTHON)" || { echo "this needs Python 3.11 or later, and there is no python3" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "this needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) --version)" >&2; exit 1; }
-	@echo "installing the tools into .venv"
-	@$(PYTHON) -m venv .venv
-	@.venv/bin/python3 -m pip install --quiet --disable-pip-version-check --no-deps --requirement tests/requirements.txt
-	@.venv/bin/python3 -m pip check > /dev/null
+	@echo "installing the tools into $(@D)"
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python3 -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+	@$(@D)/bin/python3 -m pip check > /dev/null
 	@touch $@
+endef
+
+$(READY): tests/requirements.txt
+	$(virtual-environment)
+
+bench/.venv/.ready: bench/requirements.txt
+	$(virtual-environment)
+
+install: ## Install the command line, `ecr-autopolicy`
+	cargo install --locked --path . --features cli --bin ecr-autopolicy
 
 format: setup ## Format the Rust code
 	cargo fmt
 
 clean: ## Remove everything that these targets made
-	rm -rf .venv .aws-sam target
+	rm -rf .venv .aws-sam target bench/.venv bench/target

@@ -1,9 +1,22 @@
-//! The commands and their arguments.
+//! The commands, and the arguments that several of them take.
 
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum, builder::styling};
-use clap_complete::Shell;
+
+use crate::{
+    apply::ApplyArgs,
+    check::CheckArgs,
+    clear::ClearArgs,
+    completions::{CompletionsArgs, ManualArgs},
+    handle::HandleArgs,
+    plan::PlanArgs,
+    push::PushArgs,
+    render::RenderArgs,
+    schema::SchemaArgs,
+    show::ShowArgs,
+    templates::TemplatesArgs,
+};
 
 const STYLES: styling::Styles = styling::Styles::styled()
     .header(styling::AnsiColor::Green.on_default().bold())
@@ -11,7 +24,7 @@ const STYLES: styling::Styles = styling::Styles::styled()
     .literal(styling::AnsiColor::Cyan.on_default().bold())
     .placeholder(styling::AnsiColor::Cyan.on_default());
 
-/// See which Amazon ECR repositories get which policy, before it happens.
+/// See which Amazon ECR repositories get which policy, before it happens, and bring those that exist in line.
 #[derive(Debug, Parser)]
 #[command(name = "ecr-autopolicy", version, styles = STYLES, max_term_width = 100)]
 pub(crate) struct Args {
@@ -39,70 +52,72 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Print the policy that a repository would get. Needs no AWS.
     Render(RenderArgs),
-    /// Print the configuration's JSON Schema.
-    Schema,
+    /// Show the policies that repositories have, and which of their statements are ours.
+    Show(ShowArgs),
+    /// Show what a configuration would change. Changes nothing.
+    Plan(PlanArgs),
+    /// Bring existing repositories in line with a configuration.
+    Apply(ApplyArgs),
+    /// Remove our statements from existing repositories, and nothing else.
+    Clear(ClearArgs),
+    /// Check a configuration, then write it to the parameter.
+    Push(PushArgs),
+    /// Do what the function would do with an event.
+    Handle(HandleArgs),
+    /// Print the JSON Schema of the configuration, or of a command's output.
+    Schema(SchemaArgs),
     /// Print the completions for a shell.
     Completions(CompletionsArgs),
-}
-
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
-  ecr-autopolicy templates
-  ecr-autopolicy templates organization-ou")]
-pub(crate) struct TemplatesArgs {
-    /// The template to show.
-    pub(crate) name: Option<String>,
-}
-
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Exits with 1 where a finding is an error.
-
-Examples:
-  ecr-autopolicy check configuration.json
-  aws ssm get-parameter --name /ecr-autopolicy/policy --query Parameter.Value --output text \\
-    | ecr-autopolicy check -")]
-pub(crate) struct CheckArgs {
-    #[command(flatten)]
-    pub(crate) source: SourceArgs,
-}
-
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
-  ecr-autopolicy render configuration.json --repository team/app
-  ecr-autopolicy render configuration.json --repository team/app --tag team=payments --explain")]
-pub(crate) struct RenderArgs {
-    #[command(flatten)]
-    pub(crate) source: SourceArgs,
-    /// The repository's name.
-    #[arg(long, value_name = "NAME")]
-    pub(crate) repository: String,
-    /// A tag of the repository; can be given several times.
-    #[arg(long = "tag", value_name = "KEY=VALUE")]
-    pub(crate) tags: Vec<String>,
-    /// Tell on stderr which rule each statement comes from.
-    #[arg(long)]
-    pub(crate) explain: bool,
+    /// Write the manual's pages.
+    Manual(ManualArgs),
 }
 
 /// Where a configuration comes from.
 #[derive(Debug, clap::Args)]
 pub(crate) struct SourceArgs {
     /// The file with the configuration, or `-` for the standard input.
-    #[arg(value_name = "SOURCE")]
-    pub(crate) file: PathBuf,
+    #[arg(value_name = "SOURCE", required_unless_present = "parameter", conflicts_with = "parameter")]
+    pub(crate) file: Option<PathBuf>,
+    /// Read the configuration from this SSM parameter, by name or ARN.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) parameter: Option<String>,
+}
+
+/// Which statements are ours.
+#[derive(Debug, clap::Args)]
+pub(crate) struct PrefixArgs {
     /// What the ids of managed statements begin with.
     #[arg(long, value_name = "PREFIX", env = "STATEMENT_PREFIX", default_value = "AutoPolicy")]
     pub(crate) prefix: String,
-    /// The account id of the registry; left out, an id that nobody has.
-    #[arg(long, value_name = "ID", default_value = "000000000000")]
-    pub(crate) registry_id: String,
-    /// The registry's Region.
-    #[arg(long, value_name = "REGION", default_value = "us-east-1")]
-    pub(crate) region: String,
 }
 
+/// How AWS is reached. What is left out is found as the AWS CLI finds it.
 #[derive(Debug, clap::Args)]
-pub(crate) struct CompletionsArgs {
-    /// The shell.
-    pub(crate) shell: Shell,
+#[command(next_help_heading = "AWS")]
+pub(crate) struct ConnectionArgs {
+    /// The profile of your AWS configuration to use.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) profile: Option<String>,
+    /// The Region.
+    #[arg(long, value_name = "REGION")]
+    pub(crate) region: Option<String>,
+    /// A file of certificates to trust in place of the system's.
+    #[arg(long, value_name = "FILE", env = "AWS_CA_BUNDLE")]
+    pub(crate) ca_bundle: Option<PathBuf>,
+}
+
+/// Which repositories a command is about.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ScopeArgs {
+    /// Only repositories whose name matches, with `*` and `?`; can be given several times.
+    #[arg(long = "repository", value_name = "PATTERN")]
+    pub(crate) patterns: Vec<String>,
+    #[command(flatten)]
+    pub(crate) connection: ConnectionArgs,
+    /// The account id of the registry, where it is not that of the credentials.
+    #[arg(long, value_name = "ID", help_heading = "AWS")]
+    pub(crate) registry_id: Option<String>,
+    /// For how long one call is tried again while ECR refuses it for the number of calls.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, help_heading = "AWS")]
+    pub(crate) patience: u64,
 }

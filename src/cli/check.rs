@@ -1,24 +1,44 @@
 //! `check`: every finding about a configuration.
 
 use ecr_autopolicy::finding::{Finding, Severity};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    args::CheckArgs,
+    args::{ConnectionArgs, PrefixArgs, SourceArgs},
     exit::Exit,
     printer::{Printer, count},
-    source::Source,
+    source::{SourceText, offline_registry},
 };
 
-#[derive(Serialize)]
-struct Checked<'a> {
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Exits with 1 where a finding is an error.
+
+Examples:
+  ecr-autopolicy check configuration.json
+  ecr-autopolicy check --parameter /ecr-autopolicy/configuration")]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    #[command(flatten)]
+    prefix: PrefixArgs,
+    /// The account id of the registry; left out, an id that nobody has.
+    #[arg(long, value_name = "ID")]
+    registry_id: Option<String>,
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+/// Every finding about a configuration.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Checked<'a> {
     source: &'a str,
     errors: usize,
     warnings: usize,
     findings: Vec<Found<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Found<'a> {
     severity: String,
     /// A JSON pointer; empty for the whole text.
@@ -29,8 +49,9 @@ struct Found<'a> {
     hint: Option<&'a str>,
 }
 
-pub(crate) fn run(args: &CheckArgs, printer: &Printer) -> anyhow::Result<Exit> {
-    let source = Source::read(&args.source)?;
+pub(crate) async fn run(args: &CheckArgs, printer: &Printer) -> anyhow::Result<Exit> {
+    let text = SourceText::read(&args.source, &args.connection).await?;
+    let source = text.examine(&args.prefix, &offline_registry(args.registry_id.as_deref(), &args.connection)?)?;
     let of = |severity| source.findings.0.iter().filter(|finding| finding.severity == severity).count();
     let (errors, warnings) = (of(Severity::Error), of(Severity::Warning));
     let findings = source.findings.0.iter().map(found).collect();

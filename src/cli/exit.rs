@@ -9,6 +9,10 @@ pub(crate) enum Exit {
     Success,
     /// 1: something is wrong, with what the user wrote or with what was done.
     Failure,
+    /// 2: there are differences, and the user asked to be told by the status.
+    Difference,
+    /// 130: the user interrupted it, as shells have it.
+    Interrupted,
 }
 
 impl Exit {
@@ -25,6 +29,8 @@ impl Termination for Exit {
         match self {
             Self::Success => ExitCode::SUCCESS,
             Self::Failure => ExitCode::FAILURE,
+            Self::Difference => ExitCode::from(2),
+            Self::Interrupted => ExitCode::from(130),
         }
     }
 }

@@ -6,13 +6,45 @@ use ecr_autopolicy::{
     policy::document::{Document, Statement},
     repository::Repository,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{args::RenderArgs, exit::Exit, printer::Printer, source::Source};
+use crate::{
+    args::{ConnectionArgs, PrefixArgs, SourceArgs},
+    exit::Exit,
+    printer::Printer,
+    source::{SourceText, offline_registry},
+};
 
-#[derive(Serialize)]
-struct Rendered {
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  ecr-autopolicy render configuration.json --repository team/app
+  ecr-autopolicy render configuration.json --repository team/app --tag team=payments --explain")]
+pub(crate) struct RenderArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    #[command(flatten)]
+    prefix: PrefixArgs,
+    /// The repository's name.
+    #[arg(long, value_name = "NAME")]
+    repository: String,
+    /// A tag of the repository; can be given several times.
+    #[arg(long = "tag", value_name = "KEY=VALUE")]
+    tags: Vec<String>,
+    /// Tell on stderr which rule each statement comes from.
+    #[arg(long)]
+    explain: bool,
+    /// The account id of the registry; left out, an id that nobody has.
+    #[arg(long, value_name = "ID")]
+    registry_id: Option<String>,
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+/// The policy that a repository would get.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Rendered {
     /// The repository's ARN.
     repository: String,
     /// The policy document; `null` where no rule matches.
@@ -21,15 +53,16 @@ struct Rendered {
     statements: Vec<Origin>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Origin {
     sid: String,
     /// The rule's name; `null` in the short forms.
     rule: Option<String>,
 }
 
-pub(crate) fn run(args: &RenderArgs, printer: &Printer) -> anyhow::Result<Exit> {
-    let source = Source::read(&args.source)?;
+pub(crate) async fn run(args: &RenderArgs, printer: &Printer) -> anyhow::Result<Exit> {
+    let text = SourceText::read(&args.source, &args.connection).await?;
+    let source = text.examine(&args.prefix, &offline_registry(args.registry_id.as_deref(), &args.connection)?)?;
     source.require_valid(printer)?;
     let repository = Repository::new(source.registry.clone(), &args.repository)?;
     let tags = tags(&args.tags)?;

@@ -1,10 +1,49 @@
-//! `schema`: the configuration's JSON Schema.
+//! `schema`: the JSON Schema of the configuration, and of what the commands print.
 
-use ecr_autopolicy::configuration::json_schema::json_schema;
+use clap::ValueEnum;
+use ecr_autopolicy::{configuration::json_schema::json_schema, function::Answer};
+use schemars::schema_for;
 
-use crate::{exit::Exit, printer::Printer};
+use crate::{
+    check::Checked, exit::Exit, printer::Printer, push::Pushed, render::Rendered, show::Shown, swept::Swept,
+    templates::Listed,
+};
 
-pub(crate) fn run(printer: &Printer) -> anyhow::Result<Exit> {
-    printer.json(&json_schema())?;
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  ecr-autopolicy schema
+  ecr-autopolicy schema plan")]
+pub(crate) struct SchemaArgs {
+    /// What is described: the configuration, or what a command prints with `--output json`.
+    #[arg(value_enum, default_value_t = Subject::Configuration)]
+    of: Subject,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Subject {
+    Configuration,
+    Templates,
+    Check,
+    Render,
+    Show,
+    Plan,
+    Apply,
+    Clear,
+    Push,
+    Handle,
+}
+
+pub(crate) fn run(args: &SchemaArgs, printer: &Printer) -> anyhow::Result<Exit> {
+    let schema = match args.of {
+        Subject::Configuration => json_schema(),
+        Subject::Templates => schema_for!(Listed),
+        Subject::Check => schema_for!(Checked),
+        Subject::Render => schema_for!(Rendered),
+        Subject::Show => schema_for!(Shown),
+        Subject::Plan | Subject::Apply | Subject::Clear => schema_for!(Swept),
+        Subject::Push => schema_for!(Pushed),
+        Subject::Handle => schema_for!(Answer),
+    };
+    printer.json(&schema)?;
     Ok(Exit::Success)
 }

@@ -6,17 +6,28 @@ use ecr_autopolicy::{
     finding::nearest,
     policy::template::{Template, Variable},
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{args::TemplatesArgs, exit::Exit, printer::Printer};
+use crate::{exit::Exit, printer::Printer};
 
-#[derive(Serialize)]
-struct Listed {
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  ecr-autopolicy templates
+  ecr-autopolicy templates organization-ou")]
+pub(crate) struct TemplatesArgs {
+    /// The template to show.
+    name: Option<String>,
+}
+
+/// The templates.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Listed {
     templates: Vec<Shown>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Shown {
     name: &'static str,
     description: String,
@@ -24,7 +35,7 @@ struct Shown {
     policy: Value,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct ShownVariable {
     name: String,
     description: String,

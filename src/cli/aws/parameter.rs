@@ -1,0 +1,43 @@
+//! SSM: writing the parameter. The function only ever reads it.
+
+use anyhow::Context;
+use aws_sdk_ssm::{
+    Client,
+    error::DisplayErrorContext,
+    types::{ParameterTier, ParameterType},
+};
+
+use super::Aws;
+
+/// What fits into a parameter of the standard tier, in bytes (SSM `PutParameter`, `Value`).
+const STANDARD: usize = 4096;
+
+/// Writes the parameter, and gives its new version. Its type stays; its tier is the cheapest that the value fits into.
+pub(crate) async fn write(aws: &Aws, name: &str, value: &str, secure: bool) -> anyhow::Result<i64> {
+    let mut config = aws_sdk_ssm::config::Builder::from(aws.connection.sdk_config());
+    if let Some(region) = name.strip_prefix("arn:").and_then(|arn| arn.split(':').nth(2)) {
+        config = config.region(aws_sdk_ssm::config::Region::new(region.to_owned()));
+    }
+    // An advanced parameter cannot become a standard one again, which the third choice respects.
+    let tier = if value.len() > STANDARD { ParameterTier::Advanced } else { ParameterTier::IntelligentTiering };
+    let kind = if secure { ParameterType::SecureString } else { ParameterType::String };
+    let answer = Client::from_conf(config.build())
+        .put_parameter()
+        .name(parameter_name(name))
+        .value(value)
+        .r#type(kind)
+        .tier(tier)
+        .overwrite(true)
+        .send()
+        .await;
+    let answer = answer.map_err(|error| anyhow::anyhow!("{}", DisplayErrorContext(error)));
+    Ok(answer.with_context(|| format!("`ssm:PutParameter` on `{name}` failed"))?.version)
+}
+
+/// `PutParameter` takes no ARN.
+fn parameter_name(name: &str) -> &str {
+    let Some((_, path)) = name.strip_prefix("arn:").and_then(|arn| arn.split_once(":parameter/")) else { return name };
+    // The ARN of `/team/policy` ends in `parameter/team/policy`, and so would that of `team/policy`, which SSM refuses.
+    let start = name.len() - path.len();
+    name.get(if path.contains('/') { start - 1 } else { start }..).unwrap_or(name)
+}

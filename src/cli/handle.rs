@@ -1,0 +1,78 @@
+//! `handle`: does what the function would do with an event.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::Context;
+use ecr_autopolicy::{
+    aws::{ConfigurationParameter, Deadline, ParameterClient, RegistryClient},
+    controller::Controller,
+    function::{Answer, Function},
+    policy::sid::SidPrefix,
+    repository::Registry,
+};
+use serde_json::Value;
+
+use crate::{
+    args::{ConnectionArgs, PrefixArgs},
+    aws::connect,
+    exit::Exit,
+    printer::Printer,
+    source::SourceText,
+};
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Changes the repository's policy, as the function would. An event can be taken from the failure queue.
+
+Examples:
+  ecr-autopolicy handle event.json --parameter /ecr-autopolicy/configuration"
+)]
+pub(crate) struct HandleArgs {
+    /// The file with the event, or `-` for the standard input.
+    #[arg(value_name = "EVENT")]
+    event: PathBuf,
+    /// The SSM parameter that holds the configuration, by name or ARN.
+    #[arg(long, value_name = "NAME", env = "POLICY_PARAMETER")]
+    parameter: String,
+    /// How long the function may take.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    timeout: u64,
+    /// The account whose function it would be; left out, the event's.
+    #[arg(long, value_name = "ID")]
+    registry_id: Option<String>,
+    #[command(flatten)]
+    prefix: PrefixArgs,
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+pub(crate) async fn run(args: &HandleArgs, printer: &Printer) -> anyhow::Result<Exit> {
+    let event = SourceText::of_file(&args.event)?;
+    let event: Value = serde_json::from_str(&event.text).with_context(|| format!("{} is not JSON", event.name))?;
+    let prefix = SidPrefix::new(&args.prefix.prefix)?;
+    let account = args.registry_id.as_deref().or_else(|| event.get("account").and_then(Value::as_str));
+    let account = account.context("the event names no account; pass `--registry-id`")?.to_owned();
+    let aws = connect(&args.connection).await?;
+    let own = Registry::new(&account, &aws.region)?;
+    let arn = format!("arn:{}:lambda:{}:{}:function:ecr-autopolicy", own.partition(), own.region(), own.id());
+
+    let parameter = ParameterClient::new(&aws.connection, args.parameter.clone());
+    let parameter = ConfigurationParameter::new(parameter, prefix.clone(), Duration::ZERO);
+    let function = Function::new(Controller::new(RegistryClient::new(aws.connection), prefix), parameter);
+    let answer = function.handle(event, &arn, Deadline::after(Duration::from_secs(args.timeout))).await;
+    let answer = answer.map_err(|error| anyhow::anyhow!("{}: {error}", error.label()))?;
+    printer.result(|| text(&answer), &answer)?;
+    Ok(Exit::Success)
+}
+
+fn text(answer: &Answer) -> String {
+    let outcomes = answer.outcomes.iter().map(|report| {
+        let outcome = format!("{} {}: {}", report.outcome.as_str(), report.repository, report.why);
+        match report.statements.is_empty() {
+            true => outcome,
+            false => format!("{outcome}\n  {}", report.statements.join("\n  ")),
+        }
+    });
+    let ignored = answer.ignored.iter().map(|why| format!("ignored: {why}"));
+    outcomes.chain(ignored).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,129 @@
+//! `push`: checks a configuration, then writes it to the parameter.
+
+use std::path::PathBuf;
+
+use ecr_autopolicy::{
+    aws::{Deadline, ParameterClient},
+    error::Error,
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::{
+    args::{PrefixArgs, ScopeArgs},
+    aws::{connect, parameter},
+    change::require_consent,
+    confirm::confirm,
+    diff,
+    exit::Exit,
+    plan::survey,
+    printer::{Printer, count},
+    scope::Scope,
+    source::{PARAMETER_PATIENCE, SourceText, offline_registry},
+    tally::{Tally, Tense},
+};
+
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Refuses a configuration with errors. Shows the difference to the value that the parameter has, unless it is a
+SecureString, and how many repositories the new value would change. Keeps the parameter's type; one that does
+not exist yet becomes a String.
+
+Examples:
+  ecr-autopolicy push configuration.json --parameter /ecr-autopolicy/configuration
+  ecr-autopolicy push configuration.json --parameter /ecr-autopolicy/configuration --yes"
+)]
+pub(crate) struct PushArgs {
+    /// The file with the configuration, or `-` for the standard input.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The SSM parameter to write, by name or ARN.
+    #[arg(long, value_name = "NAME")]
+    parameter: String,
+    /// Do not ask.
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    prefix: PrefixArgs,
+    #[command(flatten)]
+    scope: ScopeArgs,
+}
+
+/// What became of the parameter.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Pushed {
+    /// The parameter's name or ARN.
+    parameter: String,
+    /// Whether it was written; not where it held this value already, or the user said no.
+    written: bool,
+    /// The version that was written.
+    version: Option<i64>,
+    /// What the new value means for the repositories that exist.
+    summary: Tally,
+}
+
+pub(crate) async fn run(args: &PushArgs, printer: &Printer) -> anyhow::Result<Exit> {
+    require_consent(args.yes, "push")?;
+    let text = SourceText::of_file(&args.file)?;
+    let offline = offline_registry(args.scope.registry_id.as_deref(), &args.scope.connection)?;
+    let offline = text.examine(&args.prefix, &offline)?;
+    if offline.findings.has_errors() {
+        offline.require_valid(printer)?;
+    }
+    let scope = Scope::open(&args.scope, &args.prefix, printer).await?;
+    let source = text.examine(&args.prefix, &scope.registry)?;
+    source.require_valid(printer)?;
+
+    let aws = connect(&args.scope.connection).await?;
+    let client = ParameterClient::new(&aws.connection, args.parameter.clone());
+    let live = match client.read(Deadline::after(PARAMETER_PATIENCE)).await {
+        Ok(stored) => Some(stored),
+        Err(Error::ConfigurationMissing { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let mut pushed =
+        Pushed { parameter: args.parameter.clone(), written: false, version: None, summary: Tally::default() };
+    if live.as_ref().is_some_and(|live| live.value == text.text) {
+        printer.result(|| format!("`{}` holds this value already", args.parameter), &pushed)?;
+        return Ok(Exit::Success);
+    }
+    match &live {
+        None => printer.note(format!("`{}` does not exist yet", args.parameter)),
+        Some(live) if live.secure => {
+            printer.note(format!("`{}` is a SecureString, whose value is not shown", args.parameter))
+        }
+        Some(live) => printer.note(format!("`{}` changes:\n{}", args.parameter, diff::lines(&live.value, &text.text))),
+    }
+    let mut changed = Vec::new();
+    let summary = survey(&scope, source.wanted(), printer, |repository, done| {
+        let changes = done.as_ref().is_ok_and(|planned| planned.changes());
+        if changes && changed.len() < NAMED {
+            changed.push(repository.name().to_owned());
+        }
+        Ok(())
+    });
+    pushed.summary = summary.await?;
+    printer
+        .note(format!("for the repositories that exist: {}", pushed.summary.text(Tense::Planned, scope.names.len())));
+    if !changed.is_empty() {
+        let more = pushed.summary.changes() - changed.len();
+        let more = if more > 0 { format!(" and {} more", count(more, "repository")) } else { String::new() };
+        printer.note(format!("to change or to clear: {}{more}", changed.join(", ")));
+    }
+    if pushed.summary.interrupted {
+        return Ok(Exit::Interrupted);
+    }
+    if !args.yes && !confirm(&format!("Write `{}` in {}?", args.parameter, aws.region)).await? {
+        printer.result(|| "nothing was written".to_owned(), &pushed)?;
+        return Ok(Exit::Failure);
+    }
+    let secure = live.is_some_and(|live| live.secure);
+    pushed.version = Some(parameter::write(&aws, &args.parameter, &text.text, secure).await?);
+    pushed.written = true;
+    printer
+        .result(|| format!("wrote `{}`, version {}", args.parameter, pushed.version.unwrap_or_default()), &pushed)?;
+    Ok(Exit::Success)
+}
+
+/// So many repositories are named; the rest is counted.
+const NAMED: usize = 10;

@@ -1,0 +1,130 @@
+//! Which repositories a command is about.
+
+use std::time::Duration;
+
+use ecr_autopolicy::{
+    aws::{Deadline, RegistryClient, Unreachable},
+    controller::{Controller, Target},
+    policy::{sid::SidPrefix, wildcard},
+    repository::{Registry, Repository},
+};
+
+use crate::{
+    args::{PrefixArgs, ScopeArgs},
+    aws::connect,
+    printer::Printer,
+};
+
+/// A service that cannot be reached at all is given up after this.
+const UNREACHABLE: Duration = Duration::from_secs(20);
+
+/// Repositories of one registry, and the means to act on them.
+pub(crate) struct Scope {
+    pub(crate) controller: Controller,
+    pub(crate) registry: Registry,
+    /// Their names, in the order of the registry's list.
+    pub(crate) names: Vec<String>,
+    patience: Duration,
+}
+
+impl Scope {
+    /// Lists the repositories.
+    pub(crate) async fn open(args: &ScopeArgs, prefix: &PrefixArgs, printer: &Printer) -> anyhow::Result<Self> {
+        let prefix = SidPrefix::new(&prefix.prefix)?;
+        let aws = connect(&args.connection).await?;
+        let patience = Duration::from_secs(args.patience);
+        let client = RegistryClient::new(aws.connection);
+        let list = List { client: &client, region: &aws.region, registry_id: args.registry_id.as_deref(), patience };
+        let (registry_id, names) = list.matching(&args.patterns, printer).await?;
+        // Of an empty registry nobody says whose it is; there is nothing to do in it either.
+        let id = args.registry_id.clone().or(registry_id).unwrap_or_else(|| Registry::sample().id().to_owned());
+        let registry = Registry::new(&id, &aws.region)?;
+        Ok(Self { controller: Controller::new(client, prefix), registry, names, patience })
+    }
+
+    /// A registry, without asking what is in it.
+    pub(crate) async fn of(registry: Registry, prefix: SidPrefix, args: &ScopeArgs) -> anyhow::Result<Self> {
+        let aws = connect(&args.connection).await?;
+        let controller = Controller::new(RegistryClient::new(aws.connection), prefix);
+        Ok(Self { controller, registry, names: Vec::new(), patience: Duration::from_secs(args.patience) })
+    }
+
+    /// The repositories, whose tags nobody knows yet.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = anyhow::Result<Target>> {
+        let target =
+            |name: &String| Ok(Target { repository: Repository::new(self.registry.clone(), name)?, tags: None });
+        self.names.iter().map(target)
+    }
+
+    /// How long one repository may take.
+    pub(crate) fn deadline(&self) -> Deadline {
+        deadline(self.patience)
+    }
+
+    /// What the user calls the registry.
+    pub(crate) fn place(&self) -> String {
+        format!("{} in {}", self.registry.id(), self.registry.region())
+    }
+}
+
+fn deadline(patience: Duration) -> Deadline {
+    Deadline::after(patience).unreachable_for(UNREACHABLE)
+}
+
+struct List<'a> {
+    client: &'a RegistryClient,
+    region: &'a str,
+    registry_id: Option<&'a str>,
+    patience: Duration,
+}
+
+impl List<'_> {
+    /// The registry's id, and the names that match. It is an error where a pattern matches none, since its author
+    /// expects otherwise.
+    async fn matching(&self, patterns: &[String], printer: &Printer) -> anyhow::Result<(Option<String>, Vec<String>)> {
+        if !patterns.is_empty() && !patterns.iter().any(|pattern| wildcard::is_pattern(pattern)) {
+            return self.named(patterns).await;
+        }
+        let mut names = Vec::new();
+        let mut registry_id = None;
+        let mut next = None;
+        printer.start_progress(0);
+        loop {
+            let page =
+                self.client.page(self.region, self.registry_id, next.as_deref(), deadline(self.patience)).await?;
+            registry_id = registry_id.or(page.registry_id);
+            let matches =
+                |name: &String| patterns.is_empty() || patterns.iter().any(|pattern| wildcard::matches(pattern, name));
+            names.extend(page.names.into_iter().filter(matches));
+            next = page.next;
+            if next.is_none() {
+                break;
+            }
+        }
+        printer.end_progress();
+        let matched = |pattern: &&String| names.iter().any(|name| wildcard::matches(pattern, name));
+        match patterns.iter().find(|pattern| !matched(pattern)) {
+            Some(pattern) => anyhow::bail!("no repository matches `{pattern}` in {}", self.region),
+            None => Ok((registry_id, names)),
+        }
+    }
+
+    /// The repositories of these names, without the list of all others.
+    async fn named(&self, wanted: &[String]) -> anyhow::Result<(Option<String>, Vec<String>)> {
+        let mut names: Vec<String> = Vec::new();
+        let mut registry_id = None;
+        for name in wanted {
+            Repository::new(Registry::sample(), name)?;
+            let page = self.client.named(self.region, self.registry_id, name, deadline(self.patience)).await;
+            let page = page.map_err(|error| match error {
+                Unreachable::Gone => anyhow::anyhow!("there is no repository `{name}` in {}", self.region),
+                Unreachable::Failed(error) => error.into(),
+            })?;
+            registry_id = registry_id.or(page.registry_id);
+            names.extend(page.names);
+        }
+        names.sort();
+        names.dedup();
+        Ok((registry_id, names))
+    }
+}
