@@ -7,10 +7,10 @@ use tokio::sync::Semaphore;
 
 /// How many repositories are worked on at once. ECR answers in some ten milliseconds, so that is thousands a second;
 /// how fast the calls really follow each other, ECR decides.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 40;
 
 /// How far work may be ahead of one repository that takes long, so that memory does not grow with the registry.
-const AHEAD: usize = 512;
+const AHEAD: usize = 128;
 
 /// Works on every item, on many at once, and gives the results in the order of the items.
 ///

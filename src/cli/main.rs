@@ -11,6 +11,7 @@ mod confirm;
 mod diff;
 mod exit;
 mod handle;
+mod names;
 mod plan;
 mod printer;
 mod push;

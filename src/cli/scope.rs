@@ -1,6 +1,6 @@
 //! Which repositories a command is about.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use ecr_autopolicy::{
     aws::{Deadline, RegistryClient, Unreachable},
@@ -12,6 +12,7 @@ use ecr_autopolicy::{
 use crate::{
     args::{PrefixArgs, ScopeArgs},
     aws::connect,
+    names::Names,
     printer::Printer,
 };
 
@@ -23,7 +24,7 @@ pub(crate) struct Scope {
     pub(crate) controller: Controller,
     pub(crate) registry: Registry,
     /// Their names, in the order of the registry's list.
-    pub(crate) names: Vec<String>,
+    pub(crate) names: Names,
     patience: Duration,
 }
 
@@ -46,13 +47,12 @@ impl Scope {
     pub(crate) async fn of(registry: Registry, prefix: SidPrefix, args: &ScopeArgs) -> anyhow::Result<Self> {
         let aws = connect(&args.connection).await?;
         let controller = Controller::new(RegistryClient::new(aws.connection), prefix);
-        Ok(Self { controller, registry, names: Vec::new(), patience: Duration::from_secs(args.patience) })
+        Ok(Self { controller, registry, names: Names::default(), patience: Duration::from_secs(args.patience) })
     }
 
     /// The repositories, whose tags nobody knows yet.
     pub(crate) fn targets(&self) -> impl Iterator<Item = anyhow::Result<Target>> {
-        let target =
-            |name: &String| Ok(Target { repository: Repository::new(self.registry.clone(), name)?, tags: None });
+        let target = |name: &str| Ok(Target { repository: Repository::new(self.registry.clone(), name)?, tags: None });
         self.names.iter().map(target)
     }
 
@@ -81,11 +81,11 @@ struct List<'a> {
 impl List<'_> {
     /// The registry's id, and the names that match. It is an error where a pattern matches none, since its author
     /// expects otherwise.
-    async fn matching(&self, patterns: &[String], printer: &Printer) -> anyhow::Result<(Option<String>, Vec<String>)> {
+    async fn matching(&self, patterns: &[String], printer: &Printer) -> anyhow::Result<(Option<String>, Names)> {
         if !patterns.is_empty() && !patterns.iter().any(|pattern| wildcard::is_pattern(pattern)) {
             return self.named(patterns).await;
         }
-        let mut names = Vec::new();
+        let mut names = Names::default();
         let mut registry_id = None;
         let mut next = None;
         printer.start_progress(0);
@@ -110,8 +110,8 @@ impl List<'_> {
     }
 
     /// The repositories of these names, without the list of all others.
-    async fn named(&self, wanted: &[String]) -> anyhow::Result<(Option<String>, Vec<String>)> {
-        let mut names: Vec<String> = Vec::new();
+    async fn named(&self, wanted: &[String]) -> anyhow::Result<(Option<String>, Names)> {
+        let mut found = BTreeSet::new();
         let mut registry_id = None;
         for name in wanted {
             Repository::new(Registry::sample(), name)?;
@@ -121,10 +121,10 @@ impl List<'_> {
                 Unreachable::Failed(error) => error.into(),
             })?;
             registry_id = registry_id.or(page.registry_id);
-            names.extend(page.names);
+            found.extend(page.names);
         }
-        names.sort();
-        names.dedup();
+        let mut names = Names::default();
+        names.extend(found);
         Ok((registry_id, names))
     }
 }

@@ -1,0 +1,28 @@
+//! The names of a registry's repositories, in little memory.
+
+/// Names in their order. A text of lines takes a quarter of what a list of texts does, and a registry can hold 100,000.
+#[derive(Debug, Default)]
+pub(crate) struct Names {
+    lines: String,
+    number: usize,
+}
+
+impl Names {
+    pub(crate) fn len(&self) -> usize {
+        self.number
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.lines.lines()
+    }
+}
+
+impl Extend<String> for Names {
+    fn extend<I: IntoIterator<Item = String>>(&mut self, names: I) {
+        for name in names {
+            self.lines += &name;
+            self.lines.push('\n');
+            self.number += 1;
+        }
+    }
+}
