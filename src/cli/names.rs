@@ -12,6 +12,13 @@ impl Names {
         self.number
     }
 
+    /// Puts them in the order of the alphabet: ECR promises none.
+    pub(crate) fn sort(&mut self) {
+        let mut names = self.lines.lines().collect::<Vec<_>>();
+        names.sort_unstable();
+        self.lines = names.into_iter().flat_map(|name| [name, "\n"]).collect();
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
         self.lines.lines()
     }

@@ -23,7 +23,7 @@ const UNREACHABLE: Duration = Duration::from_secs(20);
 pub(crate) struct Scope {
     pub(crate) controller: Controller,
     pub(crate) registry: Registry,
-    /// Their names, in the order of the registry's list.
+    /// Their names, in their order.
     pub(crate) names: Names,
     patience: Duration,
 }
@@ -102,6 +102,7 @@ impl List<'_> {
             }
         }
         printer.end_progress();
+        names.sort();
         let matched = |pattern: &&String| names.iter().any(|name| wildcard::matches(pattern, name));
         match patterns.iter().find(|pattern| !matched(pattern)) {
             Some(pattern) => anyhow::bail!("no repository matches `{pattern}` in {}", self.region),

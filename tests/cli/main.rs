@@ -1,19 +1,32 @@
-//! The command line, whole commands at a time: what they print to which stream, and how they end.
+//! The command line, whole commands at a time: what they print to which stream, how they end, and what they ask AWS.
+//!
+//! `stage` plays AWS around a command, `terminal` puts one on a terminal, and `json` holds every JSON output against
+//! its schema. The other modules are the tests, by command or by theme; each is a line or two of what is typed, and a
+//! snapshot of all that came of it.
 
-#![expect(clippy::unwrap_used, reason = "the helpers of these tests fail a test by panicking")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "the helpers of these tests fail a test by panicking"
+)]
 
-use std::{
-    io::Write,
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{collections::BTreeMap, io::Write, process::Stdio};
 
-/// Runs a command in the folder of examples, with `input` on its standard input, and tells all that came of it.
+#[allow(dead_code, unused_imports, reason = "the function's tests use other parts of it")]
+#[path = "../aws/mod.rs"]
+mod aws;
+#[allow(dead_code, reason = "the laws of the library use more of it")]
+#[path = "../laws/configurations.rs"]
+mod configurations;
+#[allow(dead_code, reason = "the laws of the library use more of it")]
+#[path = "../laws/documents.rs"]
+mod documents;
+mod stage;
+
+/// Runs a command that needs no AWS in the folder of examples, with `input` on its standard input.
 fn run(arguments: &str, input: &str) -> String {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_ecr-autopolicy"))
-        .args(arguments.split_whitespace())
-        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/examples"))
-        .env_clear()
+    let mut child = stage::command(arguments, &stage::examples(), &BTreeMap::new())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -23,13 +36,18 @@ fn run(arguments: &str, input: &str) -> String {
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     let output = child.wait_with_output().unwrap();
     let code = output.status.code().unwrap();
-    let stream = |name: &str, bytes: Vec<u8>| match String::from_utf8(bytes).unwrap() {
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    if arguments.contains("--output json") && !stdout.is_empty() {
+        json::check_output(arguments, &stdout);
+    }
+    let stream = |name: &str, text: String| match text {
         text if text.is_empty() => String::new(),
         text => format!("--- {name} ---\n{text}"),
     };
-    format!("exit {code}\n{}{}", stream("stdout", output.stdout), stream("stderr", output.stderr))
+    format!("exit {code}\n{}{}", stream("stdout", stdout), stream("stderr", String::from_utf8(output.stderr).unwrap()))
 }
 
+/// A command that needs no AWS.
 macro_rules! command {
     ($name:ident, $arguments:literal) => {
         command!($name, $arguments, "");
@@ -38,63 +56,47 @@ macro_rules! command {
         #[test]
         fn $name() {
             insta::with_settings!({ description => $arguments, omit_expression => true }, {
-                insta::assert_snapshot!(run($arguments, $input));
+                insta::assert_snapshot!(crate::run($arguments, $input));
             });
         }
     };
 }
 
-command!(help, "help");
-command!(help_of_check, "help check");
-command!(help_of_render, "help render");
-command!(help_of_templates, "help templates");
-command!(help_of_schema, "help schema");
-command!(help_of_completions, "help completions");
-command!(an_unknown_command, "chekc");
-command!(a_missing_argument, "check");
-
-command!(templates_lists_them, "templates");
-command!(templates_shows_one, "templates organization-ou");
-command!(templates_shows_one_as_json, "templates deny-pull --output json");
-command!(templates_tells_the_nearest_name, "templates organisation-ou");
-command!(templates_tells_where_the_names_are, "templates everything");
-
-command!(check_says_that_all_is_well, "check workloads.json");
-command!(check_says_so_as_json, "check workloads.json --output json");
-command!(check_tells_every_mistake, "check mistakes.json");
-command!(check_tells_every_mistake_as_json, "check mistakes.json --output json");
-command!(check_passes_with_warnings, "check full-access.json");
-command!(check_reads_the_standard_input, "check -", "{}");
-command!(check_takes_white_space_for_no_rules, "check -", " \n");
-command!(check_needs_a_file, "check none.json");
-command!(check_needs_a_prefix_that_can_be_one, "check workloads.json --prefix AutoPolicyTwo");
-
-command!(render_prints_the_policy, "render workloads.json --repository team/app");
-command!(render_adds_rules_up_and_explains, "render workloads.json --repository ci-cache/app --explain");
-command!(render_knows_tags, "render workloads.json --repository sandbox/app --tag team=payments");
-command!(render_says_that_no_rule_matches, "render workloads.json --repository sandbox/app");
-command!(render_says_so_as_json, "render workloads.json --repository sandbox/app --output json");
-command!(render_prints_json, "render workloads.json --repository ci-cache/app --output json");
-command!(
-    render_is_about_any_registry,
-    "render lambda.json --repository app --region cn-north-1 --registry-id 999988887777"
-);
-command!(render_refuses_mistakes, "render mistakes.json --repository team/app");
-command!(render_refuses_a_name_that_is_none, "render workloads.json --repository Team");
-command!(render_refuses_a_tag_that_is_none, "render workloads.json --repository team/app --tag team");
-command!(render_refuses_a_registry_that_is_none, "render workloads.json --repository team/app --registry-id 1");
-
-#[test]
-fn schema_prints_the_published_schema() {
-    let published =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/configuration.schema.json")).unwrap();
-    assert!(run("schema", "") == format!("exit 0\n--- stdout ---\n{published}"), "another schema than docs has");
+/// Commands one after the other on a stage.
+macro_rules! session {
+    ($name:ident, $stage:expr, $($arguments:literal),+ $(,)?) => {
+        #[test]
+        fn $name() {
+            let stage: crate::stage::Stage = $stage;
+            let told = [$(stage.run($arguments).told()),+];
+            snapshot!(told.join("\n"));
+        }
+    };
 }
 
-#[test]
-fn completions_are_there_for_every_shell() {
-    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
-        let script = run(&format!("completions {shell}"), "");
-        assert!(script.starts_with("exit 0\n--- stdout ---\n") && script.contains("templates"), "{script}");
-    }
+/// A snapshot of what was told.
+macro_rules! snapshot {
+    ($told:expr) => {
+        insta::with_settings!({ omit_expression => true }, {
+            insta::assert_snapshot!($told);
+        })
+    };
 }
+
+mod apply;
+mod check;
+mod clear;
+mod failures;
+mod handle;
+mod help;
+mod interruption;
+mod json;
+mod law;
+mod plan;
+mod push;
+mod render;
+mod saved;
+mod schema;
+mod show;
+mod templates;
+mod terminal;

@@ -11,6 +11,8 @@
 )]
 
 mod architecture;
+#[allow(dead_code, unused_imports, reason = "the command line's tests use other parts of it")]
+#[path = "../aws/mod.rs"]
 mod aws;
 mod certificates;
 mod configuration;

@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http_body_util::{BodyExt, Full};
@@ -15,23 +14,12 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::net::TcpListener;
-use tokio::runtime::Runtime;
 use tokio::sync::Notify;
+
+pub(crate) use crate::aws::{SERVERS, listen};
 
 /// How long a test waits for something that should have happened long ago.
 const PATIENCE: Duration = Duration::from_secs(40);
-
-/// All the loopback servers of this test binary share these threads.
-pub(crate) static SERVERS: LazyLock<Runtime> =
-    LazyLock::new(|| tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap());
-
-/// A listener on a free loopback port.
-pub(crate) fn listen() -> (TcpListener, SocketAddr) {
-    let listener = SERVERS.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
-    let address = listener.local_addr().unwrap();
-    (listener, address)
-}
 
 /// What the function made of one event.
 #[derive(Debug, Clone)]
