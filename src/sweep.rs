@@ -2,7 +2,7 @@
 
 use std::{future::Future, sync::Arc};
 
-use futures_util::{Stream, StreamExt, future::ready};
+use futures_util::{Stream, StreamExt, future::ready, stream::poll_fn};
 use tokio::sync::Semaphore;
 
 /// How many repositories are worked on at once. ECR answers in some ten milliseconds, so that is thousands a second;
@@ -21,21 +21,24 @@ pub fn in_order<T, R, W: Future<Output = R>>(
     work: impl Fn(T) -> W,
 ) -> impl Stream<Item = R> {
     let turns = Arc::new(Semaphore::new(AT_ONCE));
-    let stop = {
-        let turns = Arc::clone(&turns);
-        async move {
-            stop.await;
-            turns.close();
-        }
-    };
+    let (at_items, at_work) = (Arc::clone(&turns), Arc::clone(&turns));
     let work = move |item| {
-        let (turns, work) = (Arc::clone(&turns), work(item));
+        let (turns, work) = (Arc::clone(&at_work), work(item));
         async move {
             let _turn = turns.acquire().await.ok()?;
             Some(work.await)
         }
     };
-    items.take_until(stop).map(work).buffered(AHEAD).filter_map(ready)
+    let items = items.take_while(move |_| ready(!at_items.is_closed()));
+    let mut results = Box::pin(items.map(work).buffered(AHEAD).filter_map(ready));
+    let mut stop = Box::pin(stop);
+    // Looked for beside the results, since work can wait for its turn long after the last item was taken.
+    poll_fn(move |context| {
+        if !turns.is_closed() && stop.as_mut().poll(context).is_ready() {
+            turns.close();
+        }
+        results.as_mut().poll_next(context)
+    })
 }
 
 #[cfg(test)]
@@ -86,5 +89,13 @@ mod tests {
         assert_eq!(ended.len(), 10 * AT_ONCE);
         assert_eq!(begun.get(), ended.len());
         assert!(in_order(stream::iter([1]), ready(()), async |_| ()).collect::<Vec<_>>().await.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_for_its_turn_when_it_is_stopped_does_not_begin() {
+        let items = stream::iter(0..AT_ONCE + 10);
+        let results =
+            in_order(items, sleep(Duration::from_millis(5)), async |_| sleep(Duration::from_millis(10)).await);
+        assert_eq!(results.count().await, AT_ONCE);
     }
 }

@@ -28,13 +28,21 @@ pub struct ParameterClient {
 pub struct Stored {
     /// Its value.
     pub value: String,
+    /// Its type, as SSM names it.
+    pub kind: String,
+}
+
+impl Stored {
     /// Whether it is a SecureString, whose value is for nobody else to see.
-    pub secure: bool,
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.kind == ParameterType::SecureString.as_str()
+    }
 }
 
 impl std::fmt::Debug for Stored {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Stored").field("secure", &self.secure).finish_non_exhaustive()
+        f.debug_struct("Stored").field("kind", &self.kind).finish_non_exhaustive()
     }
 }
 
@@ -91,5 +99,6 @@ impl ParameterClient {
 }
 
 fn stored(parameter: Parameter) -> Option<Stored> {
-    Some(Stored { value: parameter.value?, secure: parameter.r#type == Some(ParameterType::SecureString) })
+    let kind = parameter.r#type.unwrap_or(ParameterType::String);
+    Some(Stored { value: parameter.value?, kind: kind.as_str().to_owned() })
 }

@@ -1,6 +1,6 @@
 //! `apply`: brings existing repositories in line.
 
-use std::path::PathBuf;
+use std::{ops::ControlFlow, path::PathBuf};
 
 use crate::{
     args::{PrefixArgs, ScopeArgs, SourceArgs},
@@ -61,9 +61,9 @@ async fn apply_saved(saved: &SavedPlan, mut args: ScopeArgs, yes: bool, printer:
     args.connection.region = Some(saved.registry.region().to_owned());
     let scope = Scope::of(saved.registry.clone(), saved.prefix.clone(), &args).await?;
     let question = format!("Change {} of {} as planned?", count(saved.changes, "repository"), scope.place());
-    if !yes && !confirm(&question).await? {
+    if !yes && let ControlFlow::Break(exit) = confirm(&question).await? {
         printer.note("nothing was changed");
-        return Ok(Exit::Failure);
+        return Ok(exit);
     }
     let tally = carry_out_saved(&scope, saved, printer).await?;
     Ok(tally.exit())

@@ -1,6 +1,6 @@
 //! Changing policies: at once where the user said so, else after a look at the plan.
 
-use std::io::IsTerminal;
+use std::{io::IsTerminal, ops::ControlFlow};
 
 use ecr_autopolicy::{
     aws::Unreachable,
@@ -45,9 +45,9 @@ pub(crate) async fn change(scope: &Scope, source: &Source, yes: bool, printer: &
     }
     let saved = SavedPlan::read(writer.end()?)?;
     let question = format!("Change {} of {}?", count(tally.changes(), "repository"), scope.place());
-    if !confirm(&question).await? {
+    if let ControlFlow::Break(exit) = confirm(&question).await? {
         printer.note("nothing was changed");
-        return Ok(Exit::Failure);
+        return Ok(exit);
     }
     let failed_before = tally.exit();
     let tally = carry_out_saved(scope, &saved, printer).await?;

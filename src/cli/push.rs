@@ -1,6 +1,6 @@
 //! `push`: checks a configuration, then writes it to the parameter.
 
-use std::path::PathBuf;
+use std::{ops::ControlFlow, path::PathBuf};
 
 use ecr_autopolicy::{
     aws::{Deadline, ParameterClient},
@@ -89,7 +89,7 @@ pub(crate) async fn run(args: &PushArgs, printer: &Printer) -> anyhow::Result<Ex
     }
     match &live {
         None => printer.note(format!("`{}` does not exist yet", args.parameter)),
-        Some(live) if live.secure => {
+        Some(live) if live.is_secure() => {
             printer.note(format!("`{}` is a SecureString, whose value is not shown", args.parameter))
         }
         Some(live) => printer.note(format!("`{}` changes:\n{}", args.parameter, diff::lines(&live.value, &text.text))),
@@ -113,12 +113,15 @@ pub(crate) async fn run(args: &PushArgs, printer: &Printer) -> anyhow::Result<Ex
     if pushed.summary.interrupted {
         return Ok(Exit::Interrupted);
     }
-    if !args.yes && !confirm(&format!("Write `{}` in {}?", args.parameter, aws.region)).await? {
+    let question = format!("Write `{}` in {}?", args.parameter, aws.region);
+    if !args.yes
+        && let ControlFlow::Break(exit) = confirm(&question).await?
+    {
         printer.result(|| "nothing was written".to_owned(), &pushed)?;
-        return Ok(Exit::Failure);
+        return Ok(exit);
     }
-    let secure = live.is_some_and(|live| live.secure);
-    pushed.version = Some(parameter::write(&aws, &args.parameter, &text.text, secure).await?);
+    let kind = live.as_ref().map_or("String", |live| &live.kind);
+    pushed.version = Some(parameter::write(&aws, &args.parameter, &text.text, kind).await?);
     pushed.written = true;
     printer
         .result(|| format!("wrote `{}`, version {}", args.parameter, pushed.version.unwrap_or_default()), &pushed)?;

@@ -135,7 +135,10 @@ impl SavedPlan {
         ensure!(complete, "it is cut off; plan again");
         let registry = Registry::new(&purpose.registry_id, &purpose.region)?;
         let prefix = SidPrefix::new(&purpose.prefix)?;
-        Ok(Self { registry, prefix, changes: changes - 1, allow_public: purpose.allow_public, file })
+        let saved = Self { registry, prefix, changes: changes - 1, allow_public: purpose.allow_public, file };
+        // All of it is looked at before any of it is done.
+        saved.planned()?.try_for_each(|planned| planned.map(|_| ()))?;
+        Ok(saved)
     }
 
     /// The changes, one after the other.
@@ -151,10 +154,13 @@ impl SavedPlan {
         let repository = Repository::new(self.registry.clone(), &repository)?;
         let (before, after) = (document(before)?, document(after)?);
         let ours = |statement: &&Statement| statement.sid().is_some_and(|sid| self.prefix.owns(sid));
-        let statements: Vec<_> = after.iter().flat_map(|document| &document.statements).filter(ours).cloned().collect();
+        let (statements, foreign): (Vec<_>, Vec<_>) =
+            after.iter().flat_map(|document| &document.statements).cloned().partition(|statement| ours(&statement));
         // The file may have been through an editor since the checks that made it.
+        let known = |statement| before.as_ref().is_some_and(|before| before.statements.contains(statement));
+        ensure!(foreign.iter().all(known), "it adds a foreign statement to the policy for `{}`", repository.name());
         if !self.allow_public && statements.iter().any(|statement| matches!(exposure(statement), Exposure::Public(_))) {
-            bail!("the policy for `{}` would reach everyone", repository.name());
+            bail!("it opens `{}` to everyone", repository.name());
         }
         let plan = after.map_or(Plan::Delete, Plan::Set);
         Ok(Planned { repository, current: before, desired: Desired { rules, statements }, plan })

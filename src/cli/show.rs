@@ -68,6 +68,8 @@ struct Summary {
     none: usize,
     /// Repositories whose policy could not be read.
     failed: usize,
+    /// The user interrupted the command before all were looked at.
+    interrupted: bool,
 }
 
 #[derive(Serialize)]
@@ -124,6 +126,7 @@ pub(crate) async fn run(args: &ShowArgs, printer: &Printer) -> anyhow::Result<Ex
     let course = sweep(scope.names.len(), scope.targets(), printer, work, each).await?;
     tally.end(course);
     summary.failed = tally.failed;
+    summary.interrupted = tally.interrupted;
     list.end(|| summary_text(&summary, &tally, &scope), &Rest { summary: &summary })?;
     Ok(tally.exit())
 }
@@ -132,7 +135,15 @@ fn summary_text(summary: &Summary, tally: &Tally, scope: &Scope) -> String {
     let Summary { managed, foreign, none, .. } = summary;
     let counts =
         format!("{managed} with statements of ours, {foreign} with foreign ones alone, {none} without a policy");
-    format!("{}{} of {}: {counts}", tally.failures_text(), count(managed + foreign + none, "repository"), scope.place())
+    let shown = managed + foreign + none;
+    let failed = if tally.failed > 0 { format!(", {} failed", tally.failed) } else { String::new() };
+    format!(
+        "{}{} of {}: {counts}{failed}{}",
+        tally.failures_text(),
+        count(shown, "repository"),
+        scope.place(),
+        tally.interruption_text(scope.names.len().saturating_sub(shown + tally.total()))
+    )
 }
 
 fn values(statements: &[&Statement]) -> Vec<Value> {

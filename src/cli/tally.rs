@@ -145,13 +145,14 @@ impl Tally {
         let rare = [(self.gone, "gone meanwhile"), (self.failed, "failed")];
         let counts = always.into_iter().chain(rare.into_iter().filter(|(number, _)| *number > 0));
         let counts = counts.map(|(number, word)| format!("{number} {word}")).collect::<Vec<_>>().join(", ");
-        format!("{}{counts}{}", self.failures_text(), self.interruption_text(all))
+        format!("{}{counts}{}", self.failures_text(), self.interruption_text(all.saturating_sub(self.total())))
     }
 
-    fn interruption_text(&self, all: usize) -> String {
+    /// That it is not all, and how to get the rest.
+    pub(crate) fn interruption_text(&self, left: usize) -> String {
         match self.interrupted {
             true => {
-                let left = count(all.saturating_sub(self.total()), "repository");
+                let left = count(left, "repository");
                 format!("\ninterrupted, {left} left; run the command again to go on")
             }
             false => String::new(),

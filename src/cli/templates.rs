@@ -60,7 +60,8 @@ pub(crate) fn run(args: &TemplatesArgs, printer: &Printer) -> anyhow::Result<Exi
         )
     })?;
     let shown = shown(name, template);
-    printer.result(|| details(&shown), &shown)?;
+    let listed = Listed { templates: vec![shown] };
+    printer.result(|| listed.templates.iter().map(details).collect(), &listed)?;
     Ok(Exit::Success)
 }
 

@@ -4,7 +4,10 @@ pub(crate) mod parameter;
 
 use anyhow::Context;
 use aws_credential_types::provider::ProvideCredentials;
-use ecr_autopolicy::aws::{Connection, Origin};
+use ecr_autopolicy::{
+    aws::{Connection, Origin},
+    repository::Registry,
+};
 
 use crate::args::ConnectionArgs;
 
@@ -21,6 +24,7 @@ pub(crate) async fn connect(args: &ConnectionArgs) -> anyhow::Result<Aws> {
     let connection = Connection::open(origin).await?;
     let region = connection.sdk_config().region().map(ToString::to_string);
     let region = region.context("no Region; pass `--region`, set `AWS_REGION`, or name one in your AWS profile")?;
+    Registry::new(Registry::sample().id(), &region)?;
     let provider = connection.sdk_config().credentials_provider().context(NO_CREDENTIALS)?;
     provider.provide_credentials().await.map_err(|error| reason(&error)).context(NO_CREDENTIALS)?;
     Ok(Aws { connection, region })

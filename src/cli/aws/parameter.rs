@@ -3,7 +3,7 @@
 use anyhow::Context;
 use aws_sdk_ssm::{
     Client,
-    error::DisplayErrorContext,
+    error::ProvideErrorMetadata,
     types::{ParameterTier, ParameterType},
 };
 
@@ -13,24 +13,26 @@ use super::Aws;
 const STANDARD: usize = 4096;
 
 /// Writes the parameter, and gives its new version. Its type stays; its tier is the cheapest that the value fits into.
-pub(crate) async fn write(aws: &Aws, name: &str, value: &str, secure: bool) -> anyhow::Result<i64> {
+pub(crate) async fn write(aws: &Aws, name: &str, value: &str, kind: &str) -> anyhow::Result<i64> {
     let mut config = aws_sdk_ssm::config::Builder::from(aws.connection.sdk_config());
     if let Some(region) = name.strip_prefix("arn:").and_then(|arn| arn.split(':').nth(2)) {
         config = config.region(aws_sdk_ssm::config::Region::new(region.to_owned()));
     }
     // An advanced parameter cannot become a standard one again, which the third choice respects.
     let tier = if value.len() > STANDARD { ParameterTier::Advanced } else { ParameterTier::IntelligentTiering };
-    let kind = if secure { ParameterType::SecureString } else { ParameterType::String };
     let answer = Client::from_conf(config.build())
         .put_parameter()
         .name(parameter_name(name))
         .value(value)
-        .r#type(kind)
+        .r#type(ParameterType::from(kind))
         .tier(tier)
         .overwrite(true)
         .send()
         .await;
-    let answer = answer.map_err(|error| anyhow::anyhow!("{}", DisplayErrorContext(error)));
+    let answer = answer.map_err(|error| match (error.code(), error.message()) {
+        (Some(code), Some(message)) => anyhow::anyhow!("{code}: {message}"),
+        _ => anyhow::Error::from(error),
+    });
     Ok(answer.with_context(|| format!("`ssm:PutParameter` on `{name}` failed"))?.version)
 }
 
