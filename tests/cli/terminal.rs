@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fs::{File, read_to_string},
     io::{Read, Write},
     num::NonZeroU16,
     process::Child,
@@ -61,14 +62,22 @@ struct Left {
 
 impl<'a> Terminal<'a> {
     fn start(stage: &'a Stage, arguments: &str) -> Terminal<'a> {
+        Self::start_with(stage, arguments, None)
+    }
+
+    /// The same with the standard output in a file, as behind `>`.
+    fn start_with(stage: &'a Stage, arguments: &str, stdout: Option<File>) -> Terminal<'a> {
         let (pty, pts) = blocking::open().unwrap();
         pty.resize(Size::new(ROWS, COLUMNS)).unwrap();
         let mut environment: BTreeMap<_, _> = stage.environment().clone();
         environment.entry("TERM".to_owned()).or_insert_with(|| "xterm-256color".to_owned());
-        let child: blocking::Command = command(arguments, &stage.path(""), &environment).into();
+        let mut child: blocking::Command = command(arguments, &stage.path(""), &environment).into();
+        if let Some(stdout) = stdout {
+            child = child.stdout(stdout);
+        }
         let child = child.spawn(pts).unwrap();
         let seen = Arc::new(Mutex::new(Seen::new()));
-        let mut screen = std::fs::File::from(rustix::io::dup(&pty).unwrap());
+        let mut screen = File::from(rustix::io::dup(&pty).unwrap());
         let reader = {
             let seen = Arc::clone(&seen);
             spawn(move || {
@@ -230,6 +239,21 @@ fn the_progress_is_shown_and_taken_away() {
     assert!(bar.contains("/s, ") && bar.contains(" left"), "no rate and no time left: {bar:?}");
     assert!(!screen.contains("/30"), "the bar is left behind: {screen}");
     assert!(screen.contains("30 to change"), "{screen}");
+}
+
+#[test]
+fn the_progress_and_the_question_are_beside_the_result() {
+    let stage = Stage::registry();
+    let file = stage.path("result.txt");
+    let mut terminal = Terminal::start_with(&stage, "apply rules.json", Some(File::create(&file).unwrap()));
+    terminal.wait_for("[y/N]");
+    terminal.press("y\n");
+    let left = terminal.end();
+    let (screen, result) = (left.told(&stage), read_to_string(&file).unwrap());
+    assert!(left.seen.text().contains("/9, "), "no progress on the terminal: {screen}");
+    assert!(!result.contains(['\x1b', '\r', '?']), "something else than the result: {result}");
+    assert!(result.contains("5 to change") && result.ends_with("0 unchanged, 0 skipped\n"), "{result}");
+    snapshot!(screen);
 }
 
 #[test]
