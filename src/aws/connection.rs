@@ -28,12 +28,12 @@ pub struct Connection {
 #[derive(Debug, Error)]
 pub enum CertificatesUnusable {
     /// The file cannot be read.
-    #[error("the certificates in `{}` cannot be read: {source}", path.display())]
+    #[error("the certificates in `{}` cannot be read: {error}", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// Why not.
-        source: io::Error,
+        error: io::Error,
     },
     /// The file holds no certificate, or one that cannot be understood.
     #[error("`{}` holds no certificates in PEM format that can be understood", path.display())]
@@ -74,8 +74,8 @@ impl Connection {
             loader = loader.region(Region::new(region));
         }
         if let Some(path) = ca_bundle {
-            let pem = std::fs::read(&path)
-                .map_err(|source| CertificatesUnusable::Unreadable { path: path.clone(), source })?;
+            let pem =
+                std::fs::read(&path).map_err(|error| CertificatesUnusable::Unreadable { path: path.clone(), error })?;
             // The HTTP client would take an unusable file for an empty one, or panic over it at the first call.
             if !holds_certificates(&pem) {
                 return Err(CertificatesUnusable::NotCertificates { path });

@@ -184,7 +184,8 @@ impl RegistryClient {
         next: Option<&str>,
         deadline: Deadline,
     ) -> Result<Page, Error> {
-        let call = Call::new("ecr:DescribeRepositories", format!("the registry in {region}"), deadline);
+        let all = format!("arn:*:ecr:{region}:{}:repository/*", registry_id.unwrap_or("*"));
+        let call = Call::new("ecr:DescribeRepositories", all, deadline);
         let regional = self.regional(region);
         let request = regional.client.describe_repositories().max_results(PAGE);
         let request = request.set_registry_id(registry_id.map(str::to_owned)).set_next_token(next.map(str::to_owned));

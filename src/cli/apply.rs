@@ -35,8 +35,8 @@ pub(crate) struct ApplyArgs {
     /// Read the configuration from this SSM parameter, by name or ARN.
     #[arg(long, value_name = "NAME", conflicts_with = "plan")]
     parameter: Option<String>,
-    /// Do what this saved plan says, but for repositories whose policy has changed since.
-    #[arg(long, value_name = "FILE", conflicts_with = "patterns")]
+    /// Do what this saved plan says, except for repositories whose policy has changed since.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["patterns", "region", "registry_id"])]
     plan: Option<PathBuf>,
     /// Do not ask.
     #[arg(long)]

@@ -117,7 +117,7 @@ pub(crate) struct ScopeArgs {
     /// The account id of the registry, where it is not that of the credentials.
     #[arg(long, value_name = "ID", help_heading = "AWS")]
     pub(crate) registry_id: Option<String>,
-    /// For how long one call is tried again while ECR refuses it for the number of calls.
+    /// For how long one call is tried again while ECR throttles it.
     #[arg(long, value_name = "SECONDS", default_value_t = 300, help_heading = "AWS")]
     pub(crate) patience: u64,
 }

@@ -19,6 +19,9 @@ use crate::tally::Tense;
 /// Lines that stay the same around those that do not.
 const CONTEXT: usize = 3;
 
+/// As many that nothing of a statement is left out.
+const WHOLE: usize = 10_000;
+
 /// Differences that were shown in full; more are not remembered.
 const REMEMBERED: usize = 1_000;
 
@@ -103,7 +106,7 @@ pub(crate) fn difference(before: Option<&Value>, after: Option<&Value>) -> Strin
             same.or_else(|| after.iter().position(|new| new.get("Sid").is_some() && new.get("Sid") == old.get("Sid")));
         match same.map(|place| after.remove(place)) {
             Some(new) if new == old => text += &format!("      {}\n", stays(&old)),
-            Some(new) => text += &lines(&format!("{old:#}\n"), &format!("{new:#}\n")),
+            Some(new) => text += &lines_in(WHOLE, &format!("{old:#}\n"), &format!("{new:#}\n")),
             None => text += &lines(&format!("{old:#}\n"), ""),
         }
     }
@@ -121,8 +124,12 @@ fn stays(statement: &Value) -> String {
 
 /// The difference of two texts, line by line; what stays the same far from any change is left out.
 pub(crate) fn lines(before: &str, after: &str) -> String {
+    lines_in(CONTEXT, before, after)
+}
+
+fn lines_in(context: usize, before: &str, after: &str) -> String {
     let diff = TextDiff::from_lines(before, after);
-    let groups = diff.grouped_ops(CONTEXT);
+    let groups = diff.grouped_ops(context);
     let mut text = String::new();
     for (place, group) in groups.iter().enumerate() {
         if place > 0 {

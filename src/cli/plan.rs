@@ -1,12 +1,16 @@
 //! `plan`: what a configuration would change.
 
-use std::{fs::File, path::PathBuf};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
 
 use anyhow::Context;
 use ecr_autopolicy::{
     controller::{Outcome, Planned, Target, Wanted},
     repository::Repository,
 };
+use tempfile::NamedTempFile;
 
 use crate::{
     args::{PrefixArgs, ScopeArgs, SourceArgs},
@@ -47,21 +51,34 @@ pub(crate) struct PlanArgs {
 }
 
 pub(crate) async fn run(args: &PlanArgs, printer: &Printer) -> anyhow::Result<Exit> {
+    // The file of an earlier plan stays until there is a whole new one.
+    let file = args.save.as_ref().map(|path| beside(path).with_context(|| unwritable(path))).transpose()?;
     let (scope, source) = open(&args.source, &args.prefix, &args.scope, printer).await?;
-    let file = args
-        .save
-        .as_ref()
-        .map(|path| File::create(path).with_context(|| format!("`{}` cannot be written", path.display())));
-    let mut writer = file.transpose()?.map(|file| writer(file, &scope, &source)).transpose()?;
+    let mut writer = file.as_ref().map(|file| writer(file.reopen()?, &scope, &source)).transpose()?;
     let tally = plan(&scope, source.wanted(), printer, writer.as_mut()).await?;
-    // What was interrupted is no plan; its file has no end, and `apply` refuses it.
-    if let Some(writer) = writer.filter(|_| !tally.interrupted) {
-        writer.end()?;
+    if let (Some(writer), Some(file), Some(path)) = (writer, file, &args.save) {
+        match tally.interrupted {
+            true => printer.note("the plan is not whole, and was not saved"),
+            false => {
+                writer.end()?;
+                file.persist(path).with_context(|| unwritable(path))?;
+            }
+        }
     }
     Ok(match tally.exit() {
         Exit::Success if args.detailed_exitcode && tally.changes() > 0 => Exit::Difference,
         exit => exit,
     })
+}
+
+fn beside(path: &Path) -> std::io::Result<NamedTempFile> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    // The name of the temporary file, which the error holds, would tell the user nothing.
+    NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(|error| error.kind().into())
+}
+
+fn unwritable(path: &Path) -> String {
+    format!("`{}` cannot be written", path.display())
 }
 
 /// The configuration, and the repositories that it is for. What is wrong with it is said before AWS is asked.

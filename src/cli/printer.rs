@@ -1,6 +1,6 @@
 //! All that the command line prints: results to stdout, everything else to stderr.
 
-use std::{cell::RefCell, fmt::Display, io::Write};
+use std::{cell::RefCell, fmt::Display, io::Write, time::Duration};
 
 use anstream::eprintln;
 use anstyle::{AnsiColor, Style};
@@ -10,6 +10,9 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::args::Output;
+
+/// How often the progress is drawn, though nothing moves.
+const TICK: Duration = Duration::from_millis(250);
 
 /// Owns both streams. Colours come only to a terminal, and never where `NO_COLOR` is set.
 pub(crate) struct Printer {
@@ -42,7 +45,7 @@ impl Printer {
 
     /// Begins a result that is a list under that name and something after it. Nothing of the list is kept.
     pub(crate) fn list(&self, name: &'static str) -> List<'_> {
-        List { printer: self, name, items: 0 }
+        List { printer: self, name, items: 0, apart: true }
     }
 
     /// Says something beside the result.
@@ -60,6 +63,7 @@ impl Printer {
     pub(crate) fn start_progress(&self, total: usize) {
         let bar = ProgressBar::with_draw_target(u64::try_from(total).ok(), ProgressDrawTarget::stderr());
         let style = ProgressStyle::with_template("{wide_bar} {pos}/{len}, {per_sec}, {eta} left");
+        bar.enable_steady_tick(TICK);
         bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         self.bar.replace(bar);
     }
@@ -92,13 +96,17 @@ pub(crate) struct List<'a> {
     printer: &'a Printer,
     name: &'static str,
     items: usize,
+    /// Whether what follows stands apart from what was printed last.
+    apart: bool,
 }
 
 impl List<'_> {
     /// Prints one item: its text, or the object as JSON.
     pub(crate) fn item(&mut self, text: impl FnOnce() -> String, object: &impl Serialize) -> anyhow::Result<()> {
         if !self.printer.is_json() {
-            return self.printer.say(&text());
+            let text = text();
+            self.apart = text.ends_with('\n');
+            return self.printer.say(&text);
         }
         let before = if self.items == 0 { self.head() } else { ",\n".to_owned() };
         self.items += 1;
@@ -113,7 +121,8 @@ impl List<'_> {
     /// Prints what comes after the list: its text, or the object's fields as JSON.
     pub(crate) fn end(self, text: impl FnOnce() -> String, rest: &impl Serialize) -> anyhow::Result<()> {
         if !self.printer.is_json() {
-            return self.printer.say(text().trim_end());
+            let apart = if self.apart { "" } else { "\n" };
+            return self.printer.say(&format!("{apart}{}", text().trim_end()));
         }
         let mut end = if self.items == 0 { self.head() } else { "\n".to_owned() } + "  ]";
         if let Value::Object(rest) = serde_json::to_value(rest)? {

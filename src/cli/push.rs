@@ -17,7 +17,7 @@ use crate::{
     diff,
     exit::Exit,
     plan::survey,
-    printer::{Printer, count},
+    printer::Printer,
     scope::Scope,
     source::{PARAMETER_PATIENCE, SourceText, offline_registry},
     tally::{Tally, Tense},
@@ -70,10 +70,6 @@ pub(crate) async fn run(args: &PushArgs, printer: &Printer) -> anyhow::Result<Ex
     if offline.findings.has_errors() {
         offline.require_valid(printer)?;
     }
-    let scope = Scope::open(&args.scope, &args.prefix, printer).await?;
-    let source = text.examine(&args.prefix, &scope.registry)?;
-    source.require_valid(printer)?;
-
     let aws = connect(&args.scope.connection).await?;
     let client = ParameterClient::new(&aws.connection, args.parameter.clone());
     let live = match client.read(Deadline::after(PARAMETER_PATIENCE)).await {
@@ -81,6 +77,10 @@ pub(crate) async fn run(args: &PushArgs, printer: &Printer) -> anyhow::Result<Ex
         Err(Error::ConfigurationMissing { .. }) => None,
         Err(error) => return Err(error.into()),
     };
+    let scope = Scope::open(&args.scope, &args.prefix, printer).await?;
+    let source = text.examine(&args.prefix, &scope.registry)?;
+    source.require_valid(printer)?;
+
     let mut pushed =
         Pushed { parameter: args.parameter.clone(), written: false, version: None, summary: Tally::default() };
     if live.as_ref().is_some_and(|live| live.value == text.text) {
@@ -103,11 +103,13 @@ pub(crate) async fn run(args: &PushArgs, printer: &Printer) -> anyhow::Result<Ex
         Ok(())
     });
     pushed.summary = summary.await?;
-    printer
-        .note(format!("for the repositories that exist: {}", pushed.summary.text(Tense::Planned, scope.names.len())));
+    printer.note(format!(
+        "what it means for the repositories that exist:\n{}",
+        pushed.summary.text(Tense::Planned, scope.names.len())
+    ));
     if !changed.is_empty() {
         let more = pushed.summary.changes() - changed.len();
-        let more = if more > 0 { format!(" and {} more", count(more, "repository")) } else { String::new() };
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         printer.note(format!("to change or to clear: {}{more}", changed.join(", ")));
     }
     if pushed.summary.interrupted {
@@ -117,7 +119,10 @@ pub(crate) async fn run(args: &PushArgs, printer: &Printer) -> anyhow::Result<Ex
     if !args.yes
         && let ControlFlow::Break(exit) = confirm(&question).await?
     {
-        printer.result(|| "nothing was written".to_owned(), &pushed)?;
+        printer.note("nothing was written");
+        if printer.is_json() {
+            printer.json(&pushed)?;
+        }
         return Ok(exit);
     }
     let kind = live.as_ref().map_or("String", |live| &live.kind);

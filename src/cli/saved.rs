@@ -122,7 +122,9 @@ impl SavedPlan {
         file.seek(SeekFrom::Start(0))?;
         let mut lines = BufReader::new(&file).lines();
         let first = lines.next().transpose()?.unwrap_or_default();
-        let purpose: Purpose = parse(&first, 1)?;
+        let purpose: Purpose = serde_json::from_str(&first)
+            .ok()
+            .context("it does not begin as a plan does; make one with `plan --save`")?;
         let format = purpose.ecr_autopolicy_plan;
         ensure!(format == FORMAT, "it has the format {format}, and this version knows {FORMAT}; plan again");
         let mut last = String::new();

@@ -63,7 +63,11 @@ impl Scope {
 
     /// What the user calls the registry.
     pub(crate) fn place(&self) -> String {
-        format!("{} in {}", self.registry.id(), self.registry.region())
+        match self.registry.id() {
+            // The registry is empty, and nobody has said whose it is.
+            id if id == Registry::sample().id() => format!("the registry in {}", self.registry.region()),
+            id => format!("{id} in {}", self.registry.region()),
+        }
     }
 }
 

@@ -34,10 +34,11 @@ session!(
     "apply --plan today.plan",
 );
 session!(
-    is_for_the_region_of_the_plan,
-    Stage::registry(),
-    "plan rules.json --save today.plan --repository team/old",
+    has_a_region_of_its_own,
+    Stage::registry().env("AWS_REGION", "us-east-1"),
+    "plan rules.json --save today.plan --repository team/old --region eu-west-1",
     "apply --plan today.plan --yes --region us-east-1",
+    "apply --plan today.plan --yes",
 );
 session!(
     counts_what_is_gone_meanwhile_and_what_fails,

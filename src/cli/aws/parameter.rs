@@ -3,11 +3,16 @@
 use anyhow::Context;
 use aws_sdk_ssm::{
     Client,
+    config::{retry::RetryConfig, timeout::TimeoutConfig},
     error::ProvideErrorMetadata,
     types::{ParameterTier, ParameterType},
 };
 
 use super::Aws;
+use crate::source::PARAMETER_PATIENCE;
+
+/// Attempts to write, where SSM refuses for the number of calls or fails.
+const ATTEMPTS: u32 = 8;
 
 /// What fits into a parameter of the standard tier, in bytes (SSM `PutParameter`, `Value`).
 const STANDARD: usize = 4096;
@@ -18,6 +23,9 @@ pub(crate) async fn write(aws: &Aws, name: &str, value: &str, kind: &str) -> any
     if let Some(region) = name.strip_prefix("arn:").and_then(|arn| arn.split(':').nth(2)) {
         config = config.region(aws_sdk_ssm::config::Region::new(region.to_owned()));
     }
+    let config = config
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+        .timeout_config(TimeoutConfig::builder().operation_timeout(PARAMETER_PATIENCE).build());
     // An advanced parameter cannot become a standard one again, which the third choice respects.
     let tier = if value.len() > STANDARD { ParameterTier::Advanced } else { ParameterTier::IntelligentTiering };
     let answer = Client::from_conf(config.build())
