@@ -15,6 +15,12 @@ use crate::{
     repository::Repository,
 };
 
+/// A repository with this tag is left alone.
+const OPT_OUT: (&str, &str) = ("ecr-autopolicy", "off");
+
+/// How often a policy is written that somebody else changes at the same time.
+const ROUNDS: usize = 3;
+
 /// A repository to bring in line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Target {
@@ -123,7 +129,7 @@ impl Planned {
             Plan::Set(_) => Outcome::Applied,
             Plan::Delete => Outcome::Removed,
             Plan::Leave(Reason::Same | Reason::NothingOurs) => Outcome::Unchanged,
-            Plan::Leave(Reason::Foreign) => Outcome::Skipped,
+            Plan::Leave(Reason::Foreign | Reason::OptedOut) => Outcome::Skipped,
         }
     }
 
@@ -131,6 +137,12 @@ impl Planned {
     #[must_use]
     pub fn changes(&self) -> bool {
         !matches!(self.plan, Plan::Leave(_))
+    }
+
+    /// Whether a document is written that holds statements of others.
+    fn keeps_foreign(&self, prefix: &SidPrefix) -> bool {
+        let foreign = |statement: &Statement| !statement.sid().is_some_and(|sid| prefix.owns(sid));
+        matches!(&self.plan, Plan::Set(document) if document.statements.iter().any(foreign))
     }
 
     /// Why that is to be done.
@@ -144,6 +156,7 @@ impl Planned {
             Plan::Leave(Reason::Same) => "the policy says what it should",
             Plan::Leave(Reason::NothingOurs) => "no rule matches, and no statement is ours",
             Plan::Leave(Reason::Foreign) => "the policy holds foreign statements",
+            Plan::Leave(Reason::OptedOut) => "the repository is tagged `ecr-autopolicy=off`",
         }
     }
 
@@ -167,13 +180,21 @@ impl Planned {
 pub struct Controller {
     registry: RegistryClient,
     prefix: SidPrefix,
+    read_tags: bool,
 }
 
 impl Controller {
     /// A controller of the statements whose ids begin with the prefix.
     #[must_use]
     pub fn new(registry: RegistryClient, prefix: SidPrefix) -> Self {
-        Self { registry, prefix }
+        Self { registry, prefix, read_tags: false }
+    }
+
+    /// The same, but it may read every repository's tags to see whether it opts out, and not only where a rule asks
+    /// for tags.
+    #[must_use]
+    pub fn reading_tags(self, read_tags: bool) -> Self {
+        Self { read_tags, ..self }
     }
 
     /// The registry that it acts on.
@@ -214,6 +235,46 @@ impl Controller {
         }
     }
 
+    /// Brings one repository's policy, which others may write too, to what the configuration says.
+    ///
+    /// What was merged with foreign statements is read again after the write, since ECR has no conditional write: if
+    /// somebody else wrote meanwhile, it is merged once more.
+    ///
+    /// # Errors
+    /// As `plan` and `carry_out`, and where somebody else goes on changing the policy.
+    pub async fn settle(&self, target: &Target, wanted: Wanted<'_>, deadline: Deadline) -> Result<Report, Error> {
+        match self.try_to_settle(target, wanted, deadline).await {
+            Ok(planned) => Ok(planned.into_report()),
+            Err(Unreachable::Gone) => Ok(Report::gone(&target.repository)),
+            Err(Unreachable::Failed(error)) => Err(error),
+        }
+    }
+
+    async fn try_to_settle(
+        &self,
+        target: &Target,
+        wanted: Wanted<'_>,
+        deadline: Deadline,
+    ) -> Result<Planned, Unreachable> {
+        let first = self.plan(target, wanted, deadline).await?;
+        let mut planned = first.clone();
+        for _ in 0..ROUNDS {
+            self.carry_out(&planned, deadline).await?;
+            if !planned.changes() || !planned.keeps_foreign(&self.prefix) {
+                return Ok(first);
+            }
+            planned = self.plan(target, wanted, deadline).await?;
+            if !planned.changes() {
+                return Ok(first);
+            }
+        }
+        Err(Unreachable::Failed(Error::PolicyRejected {
+            repository: target.repository.arn(),
+            reason: "somebody else changed the policy each time that it was written".to_owned(),
+            remedy: "let one of the two write this repository's policy".to_owned(),
+        }))
+    }
+
     /// The policy that a repository has.
     ///
     /// # Errors
@@ -245,9 +306,15 @@ impl Controller {
         let current = current.map(|text| parse(repository, &text)).transpose()?;
         let tags = match &target.tags {
             Some(tags) => tags.clone(),
-            None if configuration.asks_for_tags(repository) => self.registry.tags(repository, deadline).await?,
+            None if self.read_tags || configuration.asks_for_tags(repository) => {
+                self.registry.tags(repository, deadline).await?
+            }
             None => Tags::new(),
         };
+        if tags.get(OPT_OUT.0).is_some_and(|value| value == OPT_OUT.1) {
+            let (repository, plan) = (repository.clone(), Plan::Leave(Reason::OptedOut));
+            return Ok(Planned { repository, current, desired: Desired::default(), plan });
+        }
         let desired = configuration
             .desired(repository, &tags, &self.prefix)
             .map_err(|findings| Error::configuration_invalid(name, &findings))?;

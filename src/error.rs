@@ -3,7 +3,7 @@
 
 use thiserror::Error;
 
-use crate::{configuration::Findings, reconcile::Impossible};
+use crate::{configuration::Findings, finding::quoted, reconcile::Impossible};
 
 /// Why an event failed. Lambda retries it, and what fails for good ends in the failure queue.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -67,6 +67,16 @@ pub enum Error {
         /// The service's words.
         reason: String,
     },
+    /// Several repositories could not be brought in line.
+    #[error("{} could not be brought in line: {}; the first because {first}", repositories(*number), named(names, *number))]
+    Several {
+        /// How many.
+        number: usize,
+        /// The ARNs of some of them.
+        names: Vec<String>,
+        /// What went wrong with the first.
+        first: Box<Error>,
+    },
     /// The service could not be reached, or failed.
     #[error("`{action}` on `{resource}` failed: {reason}; it is safe to try again")]
     ServiceUnavailable {
@@ -97,7 +107,17 @@ impl Error {
             Self::PolicyRejected { .. } => "PolicyRejected",
             Self::AccessDenied { .. } => "AccessDenied",
             Self::Throttled { .. } => "Throttled",
+            Self::Several { first, .. } => first.label(),
             Self::ServiceUnavailable { .. } => "ServiceUnavailable",
         }
     }
+}
+
+fn repositories(number: usize) -> String {
+    format!("{number} {}", if number == 1 { "repository" } else { "repositories" })
+}
+
+fn named(names: &[String], number: usize) -> String {
+    let listed = quoted(names);
+    if number > names.len() { format!("{listed} and {} more", number - names.len()) } else { listed }
 }

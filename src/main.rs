@@ -6,7 +6,7 @@ use std::{
 };
 
 use ecr_autopolicy::{
-    aws::{ConfigurationParameter, Connection, Deadline, Origin, ParameterClient, RegistryClient},
+    aws::{ConfigurationParameter, Connection, Deadline, Origin, ParameterClient, RegistryClient, WorkQueue},
     controller::Controller,
     error::Error,
     function::{Answer, Function, Settings},
@@ -62,8 +62,9 @@ async fn start() -> Result<Function, Error> {
         .map_err(|error| Error::ConfigurationInvalid { name: "AWS_CA_BUNDLE".to_owned(), reason: error.to_string() })?;
     let parameter = ParameterClient::new(&connection, settings.parameter);
     let parameter = ConfigurationParameter::new(parameter, settings.prefix.clone(), settings.keep);
+    let queue = settings.work_queue.map(|url| WorkQueue::new(&connection, url));
     let controller = Controller::new(RegistryClient::new(connection), settings.prefix);
-    Ok(Function::new(controller, parameter))
+    Ok(Function::new(controller.reading_tags(settings.read_tags), parameter, queue))
 }
 
 async fn handle(function: &Function, event: LambdaEvent<Value>) -> Result<Answer, Diagnostic> {

@@ -33,6 +33,8 @@ pub enum Reason {
     NothingOurs,
     /// It holds foreign statements, and the configuration says `skip`.
     Foreign,
+    /// The repository's tags say that it is to be left alone.
+    OptedOut,
 }
 
 /// A policy that cannot be written.

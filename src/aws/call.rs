@@ -33,6 +33,12 @@ impl Deadline {
         Self { end: Instant::now() + left, unreachable: left }
     }
 
+    /// The time that is left.
+    #[must_use]
+    pub fn left(self) -> Duration {
+        self.end.saturating_duration_since(Instant::now())
+    }
+
     /// The same, but a service that fails, or cannot be reached, for this long is given up earlier. One that only
     /// refuses for the number of calls is not.
     #[must_use]
@@ -99,7 +105,7 @@ impl Call {
             let Ok(sent) = timeout_at(end, pacer.turn()).await else {
                 return Err(last.unwrap_or_else(|| SdkError::timeout_error(NoTurn)));
             };
-            let left = end.saturating_duration_since(Instant::now());
+            let left = self.deadline.left();
             let answer = match timeout(ATTEMPT_TIMEOUT.min(left), Box::pin(attempt())).await {
                 Ok(answer) => answer,
                 // What was said before tells more than that there was no time left.

@@ -27,10 +27,6 @@ struct Kept {
 }
 
 impl Kept {
-    fn now(configuration: Arc<Configuration>) -> Self {
-        Self { configuration, read: Instant::now(), read_at: SystemTime::now() }
-    }
-
     /// The greater of two: the one clock can stand still while Lambda freezes the process, the other can be set back.
     fn age(&self) -> Duration {
         self.read.elapsed().max(self.read_at.elapsed().unwrap_or_default())
@@ -50,11 +46,26 @@ impl ConfigurationParameter {
     /// Where the parameter cannot be read, or its value is not a valid configuration. What was read earlier is
     /// not used in its place.
     pub async fn configuration(&self, registry: &Registry, deadline: Deadline) -> Result<Arc<Configuration>, Error> {
+        self.configuration_since(registry, SystemTime::UNIX_EPOCH, deadline).await
+    }
+
+    /// The configuration, read no earlier than `since`.
+    ///
+    /// # Errors
+    /// As `configuration`.
+    pub async fn configuration_since(
+        &self,
+        registry: &Registry,
+        since: SystemTime,
+        deadline: Deadline,
+    ) -> Result<Arc<Configuration>, Error> {
         if let Some(kept) = &*self.kept()
             && kept.age() < self.keep
+            && kept.read_at >= since
         {
             return Ok(Arc::clone(&kept.configuration));
         }
+        let now = (Instant::now(), SystemTime::now());
         let stored = self.parameter.read(deadline).await?;
         let (configuration, warnings) = Configuration::parse(&stored.value, &self.prefix, registry)
             .map_err(|findings| Error::configuration_invalid(self.name(), &findings))?;
@@ -62,7 +73,7 @@ impl ConfigurationParameter {
             tracing::warn!(parameter = self.name(), %warning, "configuration");
         }
         let configuration = Arc::new(configuration);
-        *self.kept() = Some(Kept::now(Arc::clone(&configuration)));
+        *self.kept() = Some(Kept { configuration: Arc::clone(&configuration), read: now.0, read_at: now.1 });
         Ok(configuration)
     }
 

@@ -5,6 +5,7 @@ mod configuration;
 mod connection;
 mod pacer;
 mod parameter;
+mod queue;
 mod rate;
 mod registry;
 
@@ -12,4 +13,5 @@ pub use call::Deadline;
 pub use configuration::ConfigurationParameter;
 pub use connection::{CertificatesUnusable, Connection, Origin};
 pub use parameter::{ParameterClient, Stored};
+pub use queue::WorkQueue;
 pub use registry::{Page, RegistryClient, Unreachable};

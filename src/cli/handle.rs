@@ -60,7 +60,7 @@ pub(crate) async fn run(args: &HandleArgs, printer: &Printer) -> anyhow::Result<
 
     let parameter = ParameterClient::new(&aws.connection, args.parameter.clone());
     let parameter = ConfigurationParameter::new(parameter, prefix.clone(), Duration::ZERO);
-    let function = Function::new(Controller::new(RegistryClient::new(aws.connection), prefix), parameter);
+    let function = Function::new(Controller::new(RegistryClient::new(aws.connection), prefix), parameter, None);
     let answer = function.handle(event, &arn, Deadline::after(Duration::from_secs(args.timeout))).await;
     let answer = answer.map_err(|error| anyhow::anyhow!("{}: {error}", error.label()))?;
     printer.result(|| text(&answer), &answer)?;
@@ -68,6 +68,16 @@ pub(crate) async fn run(args: &HandleArgs, printer: &Printer) -> anyhow::Result<
 }
 
 fn text(answer: &Answer) -> String {
+    let answer = match answer {
+        Answer::Event(answer) => answer,
+        Answer::Messages(answer) => {
+            let failed = answer.batch_item_failures.iter().map(|failure| failure.item_identifier.as_str());
+            return match failed.collect::<Vec<_>>().as_slice() {
+                [] => "every message is done".to_owned(),
+                failed => format!("failed: {}", failed.join(", ")),
+            };
+        }
+    };
     let outcomes = answer.outcomes.iter().map(|report| {
         let outcome = format!("{} {}: {}", report.outcome.as_str(), report.repository, report.why);
         match report.statements.is_empty() {
@@ -76,5 +86,6 @@ fn text(answer: &Answer) -> String {
         }
     });
     let ignored = answer.ignored.iter().map(|why| format!("ignored: {why}"));
-    outcomes.chain(ignored).collect::<Vec<_>>().join("\n")
+    let unchanged = answer.unchanged.iter().map(|number| format!("{number} unchanged"));
+    outcomes.chain(ignored).chain(unchanged).collect::<Vec<_>>().join("\n")
 }

@@ -13,6 +13,10 @@ pub struct Settings {
     pub keep: Duration,
     /// What the ids of our statements begin with.
     pub prefix: SidPrefix,
+    /// Where sweeps are spread.
+    pub work_queue: Option<String>,
+    /// Whether a repository's tags are read to see if it opts out, though no rule asks for them.
+    pub read_tags: bool,
     /// A file of certificates to trust in place of the system's.
     pub ca_bundle: Option<PathBuf>,
 }
@@ -41,10 +45,17 @@ impl Settings {
             None => SidPrefix::default(),
             Some(prefix) => SidPrefix::new(&prefix).map_err(|error| invalid("STATEMENT_PREFIX", error.to_string()))?,
         };
+        let read_tags = match variable("READ_TAGS").as_deref() {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(other) => return Err(invalid("READ_TAGS", format!("`{other}` is neither `true` nor `false`"))),
+        };
         Ok(Self {
             parameter,
             keep: Duration::from_secs(keep.into()),
             prefix,
+            work_queue: variable("WORK_QUEUE_URL"),
+            read_tags,
             ca_bundle: variable("AWS_CA_BUNDLE").map(PathBuf::from),
         })
     }
@@ -90,6 +101,12 @@ mod tests {
             );
             check(&[("POLICY_PARAMETER", "/x"), ("POLICY_CACHE_SECONDS", seconds)], Err(&expected));
         }
+        check(
+            &[("POLICY_PARAMETER", "/x"), ("READ_TAGS", "yes")],
+            Err(
+                "the value of `READ_TAGS` cannot be used, and nothing was written: `yes` is neither `true` nor `false`",
+            ),
+        );
         check(
             &[("POLICY_PARAMETER", "/x"), ("STATEMENT_PREFIX", "x-y")],
             Err("the value of `STATEMENT_PREFIX` cannot be used, and nothing was written: `x-y` cannot begin a \

@@ -86,11 +86,11 @@ proptest! {
         function in prop_oneof![5 => Just(FUNCTION.to_owned()), 1 => any::<String>()],
     ) {
         match read_event(event, &function) {
-            Ok(Trigger::Repository(target)) => {
-                let account = target.repository.registry().id().to_owned();
-                prop_assert!(function.contains(&account), "{} is not the account of {}", account, function);
-            }
             Ok(Trigger::Ignored(why)) => prop_assert!(!why.is_empty()),
+            Ok(trigger) => {
+                let account = trigger.registry().unwrap().id();
+                prop_assert!(function.contains(account), "{} is not the account of {}", account, function);
+            }
             Err(error) => prop_assert!(matches!(error, Error::InvalidEvent(_)), "{}", error),
         }
     }
@@ -103,8 +103,8 @@ fn some_odd_events_are_acted_on_some_are_ignored_and_some_refused() {
     let (mut acted_on, mut ignored, mut refused) = (0, 0, 0);
     for _ in 0..1_000 {
         match read_event(an_odd_event().new_tree(&mut runner).unwrap().current(), FUNCTION) {
-            Ok(Trigger::Repository(_)) => acted_on += 1,
             Ok(Trigger::Ignored(_)) => ignored += 1,
+            Ok(_) => acted_on += 1,
             Err(_) => refused += 1,
         }
     }

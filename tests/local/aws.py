@@ -12,6 +12,7 @@ import tempfile
 import time
 import urllib.request
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import boto3
@@ -151,13 +152,16 @@ class LocalAws:
             "TMPDIR": str(self.state),
         }
 
-    def client(self, service):
+    @cache
+    def client(self, service, key=ACCOUNT, secret="test", token=None):
+        """A client for the account itself, or for whoever has these credentials."""
         return boto3.session.Session().client(
             service,
             endpoint_url=self.endpoint,
             region_name=REGION,
-            aws_access_key_id=ACCOUNT,
-            aws_secret_access_key="test",
+            aws_access_key_id=key,
+            aws_secret_access_key=secret,
+            aws_session_token=token,
             config=Config(retries={"mode": "standard", "max_attempts": 1}, connect_timeout=5, read_timeout=60),
         )
 
@@ -219,6 +223,20 @@ class LocalAws:
         finally:
             hold.unlink()
 
+    def let_pass(self, seconds):
+        """Puts the clock of schedules forward."""
+        ahead = self.state / "ahead"
+        before = float(ahead.read_text()) if ahead.exists() else 0
+        # The server reads this many times a second: never half of it.
+        new = self.state / "ahead.new"
+        new.write_text(str(before + seconds))
+        new.replace(ahead)
+
+    def resource(self, name):
+        """The physical id of one of the stack's resources, or None where a condition leaves it out."""
+        found = self.client("cloudformation").describe_stack_resources(StackName=STACK)["StackResources"]
+        return {each["LogicalResourceId"]: each["PhysicalResourceId"] for each in found}.get(name)
+
     def journal(self, kind, **facts):
         if not self.journal_path.exists():
             return []
@@ -234,6 +252,14 @@ class LocalAws:
                 raise Failure(f"no {kind} {facts} within {seconds} seconds; the local AWS says:\n{log}")
             time.sleep(0.02)
         return found
+
+    def wait_until(self, holds, what, seconds=60):
+        deadline = time.monotonic() + seconds
+        while not holds():
+            if time.monotonic() > deadline:
+                log = self.server_log.read_text()[-3000:]
+                raise Failure(f"{what}: not within {seconds} seconds; the local AWS says:\n{log}")
+            time.sleep(0.05)
 
     def policy(self, repository):
         """The repository's policy as ECR gives it, or None."""

@@ -1,7 +1,6 @@
 import pytest
 from aws import LocalAws, raise_on_termination
-
-ORG_PATH = "o-a1b2c3d4e5/*/ou-ab12-cd34ef56/*"
+from steps import ORG_PATH
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Shows on a local AWS what the stack does to new repositories, and checks that it does it."""
+"""Shows on a local AWS what the stack does to repositories, and checks that it does it."""
 
 import signal
 
@@ -181,13 +181,20 @@ def watch(aws, repository, before, statements):
 
 
 def deploy(aws):
-    title("1 of 6", "Deploy the stack")
+    title("1 of 8", "Deploy the stack")
     tell(
         f"A local AWS on {aws.endpoint} stands in for account {ACCOUNT}, {REGION}; nothing leaves this machine. "
         "The function is the real binary, under the template's own IAM role, enforced."
     )
     say()
-    overrides = {"OrgPaths": ORG_PATH, "PolicyCacheSeconds": "0", "Architecture": ARCHITECTURE}
+    overrides = {
+        "OrgPaths": ORG_PATH,
+        "SweepOnParameterChange": "true",
+        "RepairDrift": "true",
+        "RepairDelaySeconds": "2",
+        "PolicyCacheSeconds": "0",
+        "Architecture": ARCHITECTURE,
+    }
     command("sam", "deploy", "--parameter-overrides", *(f"{name}={value}" for name, value in overrides.items()))
     start = time.monotonic()
     aws.deploy(**overrides)
@@ -202,7 +209,7 @@ def deploy(aws):
 
 
 def plain_repository(aws):
-    title("2 of 6", "A new repository")
+    title("2 of 8", "A new repository")
     command("aws", "ecr", "create-repository", "--repository-name", "payments/api")
     with aws.slow_trail():
         aws.client("ecr").create_repository(repositoryName="payments/api")
@@ -212,7 +219,7 @@ def plain_repository(aws):
 
 
 def owned_repository(aws):
-    title("3 of 6", "A new repository whose owner set a policy at once")
+    title("3 of 8", "A new repository whose owner set a policy at once")
     command("aws", "ecr", "create-repository", "--repository-name", "payments/worker")
     command(
         "aws", "ecr", "set-repository-policy", "--repository-name", "payments/worker",
@@ -229,7 +236,7 @@ def owned_repository(aws):
 
 
 def cached_repository(aws):
-    title("4 of 6", "A repository that ECR creates itself, for a pull-through cache")
+    title("4 of 8", "A repository that ECR creates itself, for a pull-through cache")
     name = "ecr-public/nginx/nginx"
     ecr = aws.client("ecr")
     command(
@@ -245,40 +252,100 @@ def cached_repository(aws):
     watch(aws, name, before, [{"Sid": "AutoPolicyAllowPull", **WORKLOADS_PULL}])
 
 
-def tuning(aws):
-    title("5 of 6", "Tune it: edit the parameter")
-    rules = [
-        {"name": "Workloads", "template": "organization-ou", "with": {"org_paths": [ORG_PATH]}},
-        {
-            "name": "CiPush",
-            "repositories": ["ci-cache/*"],
-            "template": "account-list",
-            "with": {"accounts": [CI_ACCOUNT], "access": "Push"},
-        },
-    ]
+RULES = [
+    {"name": "Workloads", "template": "organization-ou", "with": {"org_paths": [ORG_PATH]}},
+    {
+        "name": "CiPush",
+        "repositories": ["ci-cache/*"],
+        "template": "account-list",
+        "with": {"accounts": [CI_ACCOUNT], "access": "Push"},
+    },
+]
+FOLLOWED = {"Sid": "AutoPolicyWorkloadsAllowPull", **WORKLOADS_PULL}
+
+
+def write_parameter(aws, rules):
+    """Changes the configuration, and gives the event that tells of it."""
     command("aws", "ssm", "put-parameter", "--overwrite", "--name", PARAMETER, "--value", "file://configuration.json")
     show({"rules": rules})
+    changes = len(aws.journal("event", parameter=PARAMETER))
     aws.client("ssm").put_parameter(Name=PARAMETER, Value=json.dumps({"rules": rules}), Overwrite=True)
+    return aws.wait_for("event", count=changes + 1, parameter=PARAMETER)[-1]
+
+
+def sids(text):
+    return [statement["Sid"] for statement in json.loads(text or '{"Statement": []}')["Statement"]]
+
+
+def tuning(aws):
+    title("5 of 8", "Tune it: edit the parameter, and every repository follows")
+    write_parameter(aws, RULES)
     say()
-    tell("What exists stays as it is. From the next creation on, both rules count.")
-    title("6 of 6", "The next repository")
+    say("  Parameter Store > EventBridge rule > function > work queue > function:")
+    kept = {"payments/api": [], "payments/worker": [OWNERS], "ecr-public/nginx/nginx": []}
+    for name, owners in kept.items():
+        expected = [each["Sid"] for each in [*owners, FOLLOWED]]
+        aws.wait_until(lambda: sids(aws.policy(name)) == expected, f"`{name}` follows")
+        say(f"    {name:24}{paint('1', ', '.join(expected))}")
+        check(name, aws.policy(name), [*owners, FOLLOWED])
+
+
+def next_repository(aws):
+    title("6 of 8", "The next repository gets both rules")
     name = "ci-cache/layers"
     command("aws", "ecr", "create-repository", "--repository-name", name)
     with aws.slow_trail():
         aws.client("ecr").create_repository(repositoryName=name)
         before = aws.policy(name)
         show_policy("before", before)
-    expected = [
-        {"Sid": "AutoPolicyWorkloadsAllowPull", **WORKLOADS_PULL},
-        {"Sid": "AutoPolicyCiPushAllowPush", **CI_PUSH},
-    ]
-    watch(aws, name, before, expected)
+    watch(aws, name, before, [FOLLOWED, {"Sid": "AutoPolicyCiPushAllowPush", **CI_PUSH}])
+
+
+def drift(aws):
+    title("7 of 8", "Somebody deletes a policy")
+    name = "payments/api"
+    command("aws", "ecr", "delete-repository-policy", "--repository-name", name)
+    aws.client("ecr").delete_repository_policy(repositoryName=name)
+    show_policy("before", aws.policy(name))
+    say()
+    aws.wait_until(lambda: aws.policy(name), "the policy returns")
+    say("  CloudTrail > EventBridge rule > work queue, two seconds later > function")
+    show_policy("after", aws.policy(name))
+    check(name, aws.policy(name), [FOLLOWED])
+
+
+def mistake(aws):
+    title("8 of 8", "A mistake changes nothing")
+    names = ["payments/api", "payments/worker", "ecr-public/nginx/nginx", "ci-cache/layers"]
+    before = {name: aws.policy(name) for name in names}
+    event = write_parameter(aws, [{"template": "organisation-ou", "with": {"org_paths": [ORG_PATH]}}])
+    answer = aws.wait_for("invocation", event=event["event"])[0]
+    if not answer["failed"]:
+        raise Failure(f"the function took an invalid configuration: {answer}")
+    say()
+    say(f"  Parameter Store > EventBridge rule > function: {paint('1', answer['answer']['errorType'])}")
+    tell(answer["answer"]["errorMessage"])
+    say()
+    if {name: aws.policy(name) for name in names} != before:
+        raise Failure("an invalid configuration changed a policy")
+    if not aws.wait_for("failure destination", event=event["event"])[0]["delivered"]:
+        raise Failure("the failure queue did not get the event")
+    tell("Every policy is as it was. The failure queue has the event, to be tried again when the mistake is mended.")
 
 
 def main():
     signal.signal(signal.SIGINT, signal.default_int_handler)
     raise_on_termination()
-    steps = [deploy, plain_repository, owned_repository, cached_repository, tuning]
+    steps = [
+        deploy,
+        plain_repository,
+        owned_repository,
+        cached_repository,
+        tuning,
+        next_repository,
+        drift,
+        mistake,
+    ]
     try:
         with LocalAws() as aws:
             for step in steps:
@@ -294,7 +361,7 @@ def main():
         print("stopped; nothing is left running", file=sys.stderr)
         return 130
     say()
-    say(paint("1", "4 repositories, 4 policies, each checked. The local AWS is gone again."))
+    say(paint("1", "Each policy was checked. The local AWS is gone again."))
     say("In an account of your own: sam build && sam deploy --guided (.venv/bin has sam and cargo-lambda)")
     return 0
 

@@ -2,146 +2,29 @@
 
 import json
 import time
-from contextlib import contextmanager
 
 import pytest
 from aws import ACCOUNT, REGION, STACK
 from botocore.exceptions import ClientError
-from conftest import ORG_PATH
-
-PARAMETER = f"/{STACK}/policy"
-CALL = "AWS API Call via CloudTrail"
-SERVICE_EVENT = "AWS Service Event via CloudTrail"
-ECR = "ecr.amazonaws.com"
-PULL = [
-    "ecr:BatchCheckLayerAvailability",
-    "ecr:BatchGetImage",
-    "ecr:DescribeImages",
-    "ecr:DescribeRepositories",
-    "ecr:GetDownloadUrlForLayer",
-]
-WORKLOADS = {
-    "Sid": "AutoPolicyAllowPull",
-    "Effect": "Allow",
-    "Principal": "*",
-    "Action": PULL,
-    "Condition": {"ForAnyValue:StringLike": {"aws:PrincipalOrgPaths": ORG_PATH}},
-}
-OWNERS = """{
-  "Version": "2012-10-17",
-  "Id": "OwnedByCi",
-  "Statement": [
-    {
-      "Action": ["ecr:PutImage", "ecr:BatchGetImage"],
-      "Principal": {"AWS": ["444455556666", "arn:aws:iam::111122223333:role/ci"]},
-      "Sid": "CiPushes",
-      "Effect": "Allow"
-    }
-  ]
-}"""
-
-
-def statements(policy):
-    """A policy's statements, the order of the actions aside."""
-    found = json.loads(policy)["Statement"]
-    return [
-        {**each, "Action": sorted(each["Action"]) if isinstance(each["Action"], list) else each["Action"]}
-        for each in found
-    ]
-
-
-def create(aws, name, **options):
-    """Creates a repository, and waits for the event and for the function's first answer to it."""
-    aws.client("ecr").create_repository(repositoryName=name, **options)
-    event = aws.wait_for("event", repository=name, name="CreateRepository")[0]
-    assert event["rules"] == [aws.outputs()["RuleName"]]
-    return aws.wait_for("invocation", event=event["event"])[0]
-
-
-def outcome(invocation):
-    assert not invocation["failed"], invocation
-    (one,) = invocation["answer"]["outcomes"]
-    return one["outcome"]
-
-
-def creation_event(name, **detail):
-    """A CreateRepository call as CloudTrail tells it, for an invocation by hand."""
-    repository = {
-        "repositoryArn": f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/{name}",
-        "registryId": ACCOUNT,
-        "repositoryName": name,
-    }
-    return {
-        "version": "0",
-        "id": "7fd2b2b0-5d0f-4f1c-9a64-2f9c1f7e0a11",
-        "detail-type": CALL,
-        "source": "aws.ecr",
-        "account": ACCOUNT,
-        "time": "2026-11-22T12:00:00Z",
-        "region": REGION,
-        "resources": [],
-        "detail": {
-            "eventSource": ECR,
-            "eventName": "CreateRepository",
-            "eventType": "AwsApiCall",
-            "awsRegion": REGION,
-            "recipientAccountId": ACCOUNT,
-            "requestParameters": {"repositoryName": name},
-            "responseElements": {"repository": repository},
-            **detail,
-        },
-    }
-
-
-def invoke(aws, event):
-    answer = aws.client("lambda").invoke(FunctionName=aws.outputs()["FunctionName"], Payload=json.dumps(event))
-    return json.loads(answer["Payload"].read())
-
-
-@contextmanager
-def configuration(aws, value):
-    ssm = aws.client("ssm")
-    before = ssm.get_parameter(Name=PARAMETER)["Parameter"]["Value"]
-    ssm.put_parameter(Name=PARAMETER, Value=value, Overwrite=True)
-    try:
-        yield
-    finally:
-        ssm.put_parameter(Name=PARAMETER, Value=before, Overwrite=True)
-
-
-def role_document(aws):
-    role = aws.outputs()["FunctionRoleArn"].rpartition("/")[2]
-    return role, aws.client("iam").get_role_policy(RoleName=role, PolicyName="Function")["PolicyDocument"]
-
-
-@contextmanager
-def role_without(aws, action):
-    iam = aws.client("iam")
-    role, document = role_document(aws)
-    less = json.loads(json.dumps(document))
-    for statement in less["Statement"]:
-        actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
-        # A statement needs an action; this one touches nothing that exists.
-        statement["Action"] = [each for each in actions if each != action] or ["ecr:DescribeRegistry"]
-    assert less != document
-    iam.put_role_policy(RoleName=role, PolicyName="Function", PolicyDocument=json.dumps(less))
-    try:
-        yield
-    finally:
-        iam.put_role_policy(RoleName=role, PolicyName="Function", PolicyDocument=json.dumps(document))
-
-
-def failure_queue(aws):
-    """Takes every message off the failure queue."""
-    sqs = aws.client("sqs")
-    url = aws.outputs()["FailureQueueUrl"]
-    found = []
-    while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
-        for message in messages:
-            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-            found.append(json.loads(message["Body"]))
-    return found
-
+from steps import (
+    CALL,
+    ECR,
+    ORG_PATH,
+    OWNERS,
+    PARAMETER,
+    SERVICE_EVENT,
+    WORKLOADS,
+    configuration,
+    create,
+    creation_event,
+    failure_queue,
+    invoke,
+    messages,
+    outcome,
+    role_document,
+    role_without,
+    statements,
+)
 
 # New repositories
 
@@ -241,6 +124,18 @@ def test_the_rule_picks_creations_in_ecr_only(aws, source, detail_type, detail, 
     assert events.test_event_pattern(EventPattern=pattern, Event=json.dumps(event))["Result"] is expected
 
 
+def test_nothing_else_wakes_it_unless_a_switch_says_so(aws):
+    name = aws.outputs()["RuleName"]
+    assert [rule["Name"] for rule in aws.client("events").list_rules()["Rules"]] == [name]
+    create(aws, "unwatched/app")
+    aws.client("ecr").delete_repository_policy(repositoryName="unwatched/app")
+    (deleted,) = aws.wait_for("event", repository="unwatched/app", name="DeleteRepositoryPolicy")
+    assert deleted["rules"] == []
+    with configuration(aws, '{"rules": []}'):
+        assert aws.wait_for("event", parameter=PARAMETER, name="Update")[-1]["rules"] == []
+    assert aws.policy("unwatched/app") is None
+
+
 # The parameter
 
 
@@ -292,20 +187,19 @@ def test_the_role_allows_what_the_code_calls_and_no_more(aws):
     assert iam.list_attached_role_policies(RoleName=role)["AttachedPolicies"] == []
     outputs = aws.outputs()
     granted = {each["Sid"]: (each["Action"], each["Resource"]) for each in document["Statement"]}
-    queue = outputs["FailureQueueUrl"].rpartition("/")[2]
     logs = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:{outputs['LogGroupName']}:*"
     assert granted == {
         "RepositoryPolicies": (
             [
                 "ecr:DeleteRepositoryPolicy",
                 "ecr:GetRepositoryPolicy",
-                "ecr:ListTagsForResource",
                 "ecr:SetRepositoryPolicy",
             ],
             f"arn:aws:ecr:*:{ACCOUNT}:repository/*",
         ),
         "Configuration": ("ssm:GetParameter", f"arn:aws:ssm:{REGION}:{ACCOUNT}:parameter{PARAMETER}"),
-        "Failures": ("sqs:SendMessage", f"arn:aws:sqs:{REGION}:{ACCOUNT}:{queue}"),
+        "Work": (["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"], outputs["WorkQueueArn"]),
+        "Failures": ("sqs:SendMessage", outputs["FailureQueueArn"]),
         "Logs": (["logs:CreateLogStream", "logs:PutLogEvents"], logs),
     }
 
@@ -326,27 +220,15 @@ def test_a_missing_permission_is_named_and_the_event_kept(aws, action):
     assert kept["responsePayload"]["errorType"] == "AccessDenied"
 
 
-@pytest.mark.parametrize("action", ["ecr:DeleteRepositoryPolicy", "ecr:ListTagsForResource"])
-def test_a_permission_that_few_configurations_need_is_needed(aws, action):
-    name = f"denied/{action.replace(':', '/').lower()}"
-    by_tag = {"tags": {"team": "*"}, "template": "organization-ou", "with": {"org_paths": [ORG_PATH]}}
-    value = {"rules": []} if action == "ecr:DeleteRepositoryPolicy" else {"rules": [by_tag]}
+def test_a_permission_that_few_configurations_need_is_needed(aws):
+    name = "denied/delete"
     create(aws, name)
-    event = creation_event(name)
-    if action == "ecr:ListTagsForResource":
-        event["detail-type"] = SERVICE_EVENT
-        event["detail"] |= {
-            "eventType": "AwsServiceEvent",
-            "requestParameters": None,
-            "responseElements": None,
-            "serviceEventDetails": {"repositoryName": name},
-        }
-    with configuration(aws, json.dumps(value)):
-        with role_without(aws, action):
-            denied = invoke(aws, event)
+    with configuration(aws, '{"rules": []}'):
+        with role_without(aws, "ecr:DeleteRepositoryPolicy"):
+            denied = invoke(aws, creation_event(name))
         assert denied["errorType"] == "AccessDenied"
-        assert action in denied["errorMessage"]
-        (allowed,) = invoke(aws, event)["outcomes"]
+        assert "ecr:DeleteRepositoryPolicy" in denied["errorMessage"]
+        (allowed,) = invoke(aws, creation_event(name))["outcomes"]
         assert allowed["outcome"] == "removed"
 
 
@@ -414,10 +296,6 @@ def test_the_log_is_json_and_ends_some_day(aws):
         time.sleep(0.1)
     assert lines
     assert all(json.loads(line)["level"] for line in lines)
-
-
-def messages(logs, group):
-    return [event["message"] for event in logs.filter_log_events(logGroupName=group)["events"]]
 
 
 # Stack updates; they come last, because they change what the others look at

@@ -1,0 +1,200 @@
+//! Every repository of a registry: spread over the work queue, or worked on in place.
+
+use std::{
+    future::pending,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use futures_util::{StreamExt, pin_mut, stream};
+
+use super::{
+    Function,
+    answer::EventAnswer,
+    event::{Part, Sweep},
+    log,
+};
+use crate::{
+    aws::{Deadline, WorkQueue},
+    controller::{Outcome, Report, Target, Wanted},
+    error::Error,
+    repository::{Registry, Repository},
+    sweep::in_order,
+};
+
+/// Repositories in one message: few enough that one invocation brings them in line within its time, though ECR should
+/// take no more than ten calls a second.
+const IN_A_MESSAGE: usize = 25;
+
+/// A repository that failed in company is tried again alone, after this.
+const BEFORE_ANOTHER_TRY: Duration = Duration::from_secs(30);
+
+/// What is left of the invocation's time when the rest of a list is handed to the next invocation.
+const LEFT_FOR_THE_END: u32 = 3;
+
+/// Failures that are named.
+const NAMED: usize = 20;
+
+/// What came of many repositories.
+#[derive(Debug, Default)]
+struct Swept {
+    changed: Vec<Report>,
+    unchanged: usize,
+    failed: Vec<(Repository, Error)>,
+}
+
+impl Function {
+    /// Brings the repositories in line, or has the work queue see to it.
+    pub(super) async fn sweep(&self, sweep: Sweep, deadline: Deadline) -> Result<EventAnswer, Error> {
+        let Sweep { registry, since, part } = sweep;
+        let since = since.unwrap_or_else(now);
+        // Nothing is listed, and nothing put on the queue, for a configuration that cannot be used.
+        let configuration = self.parameter.configuration_since(&registry, time(since), deadline).await?;
+        let wanted = Wanted { configuration: &configuration, name: self.parameter.name() };
+        let (from, repositories) = match part {
+            Part::Repositories(repositories) => {
+                let swept = self.bring_all_in_line(repositories, wanted, deadline).await;
+                return self.hand_on_failures(swept, since, deadline).await;
+            }
+            Part::All => (None, Vec::new()),
+            Part::From(token) => (Some(token), Vec::new()),
+        };
+        match &self.queue {
+            Some(queue) => self.spread(queue, &registry, from, since, deadline).await,
+            None => {
+                let repositories = self.list(&registry, from, repositories, deadline).await?;
+                let swept = self.bring_all_in_line(repositories, wanted, deadline).await;
+                swept.answer()
+            }
+        }
+    }
+
+    /// Puts the registry's repositories on the queue. Where the time does not suffice, a last message goes on with the
+    /// list.
+    async fn spread(
+        &self,
+        queue: &WorkQueue,
+        registry: &Registry,
+        mut next: Option<String>,
+        since: u64,
+        deadline: Deadline,
+    ) -> Result<EventAnswer, Error> {
+        let until = deadline.left() / LEFT_FOR_THE_END;
+        let mut queued = 0;
+        loop {
+            let (repositories, token) = self.page(registry, next.as_deref(), deadline).await?;
+            queued += repositories.len();
+            let message = |repositories: &[Repository]| {
+                let part = Part::Repositories(repositories.to_vec());
+                Sweep { registry: registry.clone(), since: Some(since), part }.to_message()
+            };
+            let messages: Vec<_> = repositories.chunks(IN_A_MESSAGE).map(message).collect();
+            queue.send(&messages, Duration::ZERO, deadline).await?;
+            next = token;
+            let Some(token) = &next else { break };
+            if deadline.left() < until {
+                let part = Part::From(token.clone());
+                let rest = Sweep { registry: registry.clone(), since: Some(since), part };
+                queue.send(&[rest.to_message()], Duration::ZERO, deadline).await?;
+                break;
+            }
+        }
+        log::spread(registry, queued, next.is_some());
+        Ok(EventAnswer { queued: Some(queued), ..EventAnswer::default() })
+    }
+
+    async fn list(
+        &self,
+        registry: &Registry,
+        mut next: Option<String>,
+        mut repositories: Vec<Repository>,
+        deadline: Deadline,
+    ) -> Result<Vec<Repository>, Error> {
+        loop {
+            let (page, token) = self.page(registry, next.as_deref(), deadline).await?;
+            repositories.extend(page);
+            next = token;
+            if next.is_none() {
+                return Ok(repositories);
+            }
+        }
+    }
+
+    /// A page of the registry's list, and the token of the next.
+    async fn page(
+        &self,
+        registry: &Registry,
+        next: Option<&str>,
+        deadline: Deadline,
+    ) -> Result<(Vec<Repository>, Option<String>), Error> {
+        let page = self.controller.registry().page(registry.region(), Some(registry.id()), next, deadline).await?;
+        let repository = |name: &String| Repository::new(registry.clone(), name);
+        let repositories = page.names.iter().map(repository).collect::<Result<_, _>>();
+        Ok((repositories.map_err(|error| Error::InvalidEvent(error.to_string()))?, page.next))
+    }
+
+    async fn bring_all_in_line(&self, repositories: Vec<Repository>, wanted: Wanted<'_>, deadline: Deadline) -> Swept {
+        let results = in_order(stream::iter(repositories), pending::<()>(), async |repository: Repository| {
+            let target = Target { repository, tags: None };
+            let settled = self.controller.settle(&target, wanted, deadline).await;
+            (target.repository, settled)
+        });
+        pin_mut!(results);
+        let mut swept = Swept::default();
+        while let Some((repository, settled)) = results.next().await {
+            match settled {
+                Ok(report) => {
+                    log::outcome(&report);
+                    match report.outcome {
+                        Outcome::Unchanged => swept.unchanged += 1,
+                        _ => swept.changed.push(report),
+                    }
+                }
+                Err(error) => {
+                    log::failure(&error, Some(&repository));
+                    swept.failed.push((repository, error));
+                }
+            }
+        }
+        swept
+    }
+
+    /// A repository that fails alone fails its message; one that failed beside others gets a message of its own, so
+    /// that in the end the failure queue names those that failed and no others.
+    async fn hand_on_failures(&self, mut swept: Swept, since: u64, deadline: Deadline) -> Result<EventAnswer, Error> {
+        let alone = swept.changed.len() + swept.unchanged + swept.failed.len() == 1;
+        if let Some(queue) = self.queue.as_ref().filter(|_| !alone && !swept.failed.is_empty()) {
+            let message = |(repository, _): &(Repository, Error)| {
+                let part = Part::Repositories(vec![repository.clone()]);
+                Sweep { registry: repository.registry().clone(), since: Some(since), part }.to_message()
+            };
+            let messages: Vec<_> = swept.failed.iter().map(message).collect();
+            queue.send(&messages, BEFORE_ANOTHER_TRY, deadline).await?;
+            swept.failed.clear();
+        }
+        swept.answer()
+    }
+}
+
+impl Swept {
+    fn answer(self) -> Result<EventAnswer, Error> {
+        let Self { changed, unchanged, mut failed } = self;
+        if failed.len() == 1 {
+            return failed.pop().map_or_else(|| Ok(EventAnswer::default()), |(_, error)| Err(error));
+        }
+        let names = failed.iter().take(NAMED).map(|(repository, _)| repository.arn()).collect();
+        match (failed.len(), failed.into_iter().next()) {
+            (number, Some((_, first))) => Err(Error::Several { number, names, first: Box::new(first) }),
+            (_, None) => Ok(EventAnswer { outcomes: changed, unchanged: Some(unchanged), ..EventAnswer::default() }),
+        }
+    }
+}
+
+/// Milliseconds since the Unix epoch.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn time(since: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_millis(since)
+}
