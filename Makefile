@@ -8,6 +8,8 @@ MAKEFLAGS += --no-print-directory
 PYTHON := $(shell command -v python3)
 READY := .venv/.ready
 BUILT := .aws-sam/local/template.yaml
+CLI := target/debug/ecr-autopolicy
+SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src policies .cargo -type f)
 
 # The function is built for the machine that runs it here; deployed to AWS, it is arm64 unless you say otherwise.
 MACHINE := $(shell uname -m)
@@ -51,13 +53,18 @@ test-judges: setup ## Ask cfn-lint and parliament what they think of our policie
 	@mkdir -p target
 	$(PYTEST) tests/judges 2>&1 | tee target/test-judges.log
 
-test-deployment: build ## Deploy to a local AWS that enforces the function's role, and test what happens there
+# By the tests' own build, so that nothing is compiled twice.
+$(CLI): $(SOURCES)
+	cargo test --quiet --all-features --no-run
+	@touch $@
+
+test-deployment: build $(CLI) ## Deploy to a local AWS that enforces the function's role, and test what happens there
 	@mkdir -p target
 	$(PYTEST) tests/local 2>&1 | tee target/test-deployment.log
 
 build: $(BUILT) ## Build the function with `sam build`, for this machine's processor
 
-$(BUILT): template.yaml Cargo.toml Cargo.lock $(wildcard build.rs) $(shell find $(wildcard src policies .cargo) -type f) | setup
+$(BUILT): template.yaml $(SOURCES) | setup
 	@echo "building the function with sam build; the first time this takes up to ten minutes and says nothing"
 	@mkdir -p target
 	@sam build --build-dir $(@D) --parameter-overrides Architecture=$(ARCHITECTURE) > target/sam-build.log 2>&1 \

@@ -1,12 +1,34 @@
 //! The log: one line for each outcome, in the words of the answer.
 
 use crate::{
-    controller::Report,
+    controller::{Outcome, Report},
     error::Error,
     repository::{Registry, Repository},
 };
 
-pub(super) fn outcome(report: &Report) {
+pub(super) fn done(repository: &Repository, done: &Result<Report, Error>) {
+    match done {
+        Ok(report) => outcome(report),
+        Err(error) => failure(error, Some(repository)),
+    }
+}
+
+/// The same in a sweep, where nobody wants to read of every repository that stays as it is.
+pub(super) fn swept(repository: &Repository, done: &Result<Report, Error>) {
+    match done {
+        Ok(report) if report.outcome == Outcome::Unchanged => {
+            tracing::debug!(
+                repository = report.repository,
+                outcome = report.outcome.as_str(),
+                why = report.why,
+                "reconciled"
+            );
+        }
+        other => self::done(repository, other),
+    }
+}
+
+fn outcome(report: &Report) {
     tracing::info!(
         repository = report.repository,
         outcome = report.outcome.as_str(),

@@ -18,7 +18,7 @@ pub use settings::Settings;
 
 use crate::{
     aws::{ConfigurationParameter, Deadline, WorkQueue},
-    controller::Controller,
+    controller::{Controller, Report, Target, Wanted},
     error::Error,
     sweep::in_order,
 };
@@ -65,6 +65,12 @@ impl Function {
         Ok(Answer::Messages(MessagesAnswer { batch_item_failures }))
     }
 
+    async fn repair(&self, target: &Target, deadline: Deadline) -> Result<Report, Error> {
+        let configuration = self.parameter.configuration(target.repository.registry(), deadline).await?;
+        let wanted = Wanted { configuration: &configuration, name: self.parameter.name() };
+        self.controller.settle(target, wanted, deadline).await
+    }
+
     async fn act(&self, event: Value, function_arn: &str, deadline: Deadline) -> Result<EventAnswer, Error> {
         let trigger = read_event(event, function_arn).inspect_err(|error| log::failure(error, None))?;
         match trigger {
@@ -72,12 +78,14 @@ impl Function {
                 log::ignored(&why);
                 Ok(EventAnswer::ignored(why))
             }
-            Trigger::Repository(target) => {
+            Trigger::Created(target) => {
                 let done = self.controller.bring_in_line(&target, &self.parameter, deadline).await;
-                match &done {
-                    Ok(report) => log::outcome(report),
-                    Err(error) => log::failure(error, Some(&target.repository)),
-                }
+                log::done(&target.repository, &done);
+                done.map(EventAnswer::outcome)
+            }
+            Trigger::PolicyChanged(target) => {
+                let done = Box::pin(self.repair(&target, deadline)).await;
+                log::done(&target.repository, &done);
                 done.map(EventAnswer::outcome)
             }
             Trigger::ParameterChanged { name, .. } if !is_parameter(&name, self.parameter.name()) => {

@@ -141,18 +141,11 @@ impl Function {
         pin_mut!(results);
         let mut swept = Swept::default();
         while let Some((repository, settled)) = results.next().await {
+            log::swept(&repository, &settled);
             match settled {
-                Ok(report) => {
-                    log::outcome(&report);
-                    match report.outcome {
-                        Outcome::Unchanged => swept.unchanged += 1,
-                        _ => swept.changed.push(report),
-                    }
-                }
-                Err(error) => {
-                    log::failure(&error, Some(&repository));
-                    swept.failed.push((repository, error));
-                }
+                Ok(report) if report.outcome == Outcome::Unchanged => swept.unchanged += 1,
+                Ok(report) => swept.changed.push(report),
+                Err(error) => swept.failed.push((repository, error)),
             }
         }
         swept

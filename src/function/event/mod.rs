@@ -17,8 +17,10 @@ pub use work::{Part, Sweep};
 /// What an event asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Trigger {
-    /// A repository is to be brought in line.
-    Repository(Target),
+    /// A new repository is to be brought in line.
+    Created(Target),
+    /// A repository is, whose policy somebody else has just written or deleted.
+    PolicyChanged(Target),
     /// Every repository of a registry is, or part of them.
     Sweep(Sweep),
     /// Every repository of a registry is, if this parameter is the one that holds the configuration.
@@ -37,7 +39,7 @@ impl Trigger {
     #[must_use]
     pub fn registry(&self) -> Option<&Registry> {
         match self {
-            Self::Repository(target) => Some(target.repository.registry()),
+            Self::Created(target) | Self::PolicyChanged(target) => Some(target.repository.registry()),
             Self::Sweep(sweep) => Some(&sweep.registry),
             Self::ParameterChanged { registry, .. } => Some(registry),
             Self::Ignored(_) => None,

@@ -186,5 +186,6 @@ pub(super) fn read(mut event: Value, maker: Maker, own: &Own<'_>) -> Result<Trig
         Err(anothers) => return ignored(anothers),
     };
     let repository = Repository::new(registry, &name).map_err(|error| invalid(error.to_string()))?;
-    Ok(Trigger::Repository(Target { repository, tags }))
+    let target = Target { repository, tags };
+    Ok(if created { Trigger::Created(target) } else { Trigger::PolicyChanged(target) })
 }
