@@ -49,20 +49,30 @@ impl Function {
     pub async fn handle(&self, event: Value, function_arn: &str, deadline: Deadline) -> Result<Answer, Error> {
         let messages = queue::messages(&event).inspect_err(|error| log::failure(error, None))?;
         let Some(messages) = messages else {
-            return self.act(event, function_arn, deadline).await.map(Answer::Event);
+            let trigger = read_event(event, function_arn).inspect_err(|error| log::failure(error, None))?;
+            return self.act(trigger, deadline).await.map(Answer::Event);
         };
-        let failures = in_order(stream::iter(messages), pending::<()>(), async |message: queue::Message| {
-            let done = match message.event() {
-                Ok(event) => self.act(event, function_arn, deadline).await.is_ok(),
+        // What comes twice at once would be done twice at once: both would find that there is something to write.
+        let mut work: Vec<(Trigger, Vec<String>)> = Vec::new();
+        let mut failed = Vec::new();
+        for message in messages {
+            match message.event().and_then(|event| read_event(event, function_arn)) {
+                Ok(trigger) => match work.iter_mut().find(|(known, _)| *known == trigger) {
+                    Some((_, ids)) => ids.push(message.message_id),
+                    None => work.push((trigger, vec![message.message_id])),
+                },
                 Err(error) => {
                     log::failure(&error, None);
-                    false
+                    failed.push(message.message_id);
                 }
-            };
-            (!done).then_some(BatchItemFailure { item_identifier: message.message_id })
+            }
+        }
+        let done = in_order(stream::iter(work), pending::<()>(), async |(trigger, ids): (Trigger, Vec<String>)| {
+            if self.act(trigger, deadline).await.is_ok() { Vec::new() } else { ids }
         });
-        let batch_item_failures = failures.filter_map(std::future::ready).collect().await;
-        Ok(Answer::Messages(MessagesAnswer { batch_item_failures }))
+        failed.extend(done.concat().await);
+        let failure = |item_identifier| BatchItemFailure { item_identifier };
+        Ok(Answer::Messages(MessagesAnswer { batch_item_failures: failed.into_iter().map(failure).collect() }))
     }
 
     async fn repair(&self, target: &Target, deadline: Deadline) -> Result<Report, Error> {
@@ -71,8 +81,7 @@ impl Function {
         self.controller.settle(target, wanted, deadline).await
     }
 
-    async fn act(&self, event: Value, function_arn: &str, deadline: Deadline) -> Result<EventAnswer, Error> {
-        let trigger = read_event(event, function_arn).inspect_err(|error| log::failure(error, None))?;
+    async fn act(&self, trigger: Trigger, deadline: Deadline) -> Result<EventAnswer, Error> {
         match trigger {
             Trigger::Ignored(why) => {
                 log::ignored(&why);
