@@ -112,6 +112,9 @@ pub(crate) struct ScopeArgs {
     /// Only repositories whose name matches, with `*` and `?`; can be given several times.
     #[arg(long = "repository", value_name = "PATTERN")]
     pub(crate) patterns: Vec<String>,
+    /// Read every repository's tags, and leave alone those tagged `ecr-autopolicy=off`.
+    #[arg(long)]
+    pub(crate) read_tags: bool,
     #[command(flatten)]
     pub(crate) connection: ConnectionArgs,
     /// The account id of the registry, where it is not that of the credentials.

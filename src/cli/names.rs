@@ -14,6 +14,9 @@ impl Names {
 
     /// Puts them in the order of the alphabet: ECR promises none.
     pub(crate) fn sort(&mut self) {
+        if self.lines.lines().is_sorted() {
+            return;
+        }
         let mut names = self.lines.lines().collect::<Vec<_>>();
         names.sort_unstable();
         self.lines = names.into_iter().flat_map(|name| [name, "\n"]).collect();

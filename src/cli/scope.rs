@@ -40,7 +40,8 @@ impl Scope {
         // Of an empty registry nobody says whose it is; there is nothing to do in it either.
         let id = args.registry_id.clone().or(registry_id).unwrap_or_else(|| Registry::sample().id().to_owned());
         let registry = Registry::new(&id, &aws.region)?;
-        Ok(Self { controller: Controller::new(client, prefix), registry, names, patience })
+        let controller = Controller::new(client, prefix).reading_tags(args.read_tags);
+        Ok(Self { controller, registry, names, patience })
     }
 
     /// A registry, without asking what is in it.
