@@ -1,6 +1,9 @@
 //! One repository: read, reconcile, write, report.
 
+use std::time::Duration;
+
 use serde::{Serialize, Serializer};
+use tokio::time::Instant;
 
 use crate::{
     aws::{ConfigurationParameter, Deadline, RegistryClient, Unreachable},
@@ -17,6 +20,10 @@ use crate::{
 
 /// A repository with this tag is left alone.
 const OPT_OUT: (&str, &str) = ("ecr-autopolicy", "off");
+
+/// A policy that was read longer ago than this is read again before it is written: somebody else may have written it
+/// meanwhile, while ECR refused our calls. Each time that this was not enough it is doubled.
+const FRESH: Duration = Duration::from_secs(5);
 
 /// How often a policy is written that somebody else changes at the same time.
 const ROUNDS: usize = 3;
@@ -226,46 +233,45 @@ impl Controller {
         let done = async {
             let planned = self.decide(target, wanted, current?, deadline).await?;
             self.carry_out(&planned, deadline).await?;
-            Ok(planned.into_report())
+            Ok(planned)
         };
-        match done.await {
-            Ok(report) => Ok(report),
-            Err(Unreachable::Gone) => Ok(Report::gone(repository)),
-            Err(Unreachable::Failed(error)) => Err(error),
-        }
+        reported(repository, done.await)
     }
 
     /// Brings one repository's policy, which others may write too, to what the configuration says.
     ///
-    /// What was merged with foreign statements is read again after the write, since ECR has no conditional write: if
-    /// somebody else wrote meanwhile, it is merged once more.
+    /// ECR has no conditional write, so the time between a read and its write is kept short, and what was merged with
+    /// foreign statements is read again after the write: if somebody else wrote after us, it is merged once more.
     ///
     /// # Errors
     /// As `plan` and `carry_out`, and where somebody else goes on changing the policy.
-    pub async fn settle(&self, target: &Target, wanted: Wanted<'_>, deadline: Deadline) -> Result<Report, Error> {
-        match self.try_to_settle(target, wanted, deadline).await {
-            Ok(planned) => Ok(planned.into_report()),
-            Err(Unreachable::Gone) => Ok(Report::gone(&target.repository)),
-            Err(Unreachable::Failed(error)) => Err(error),
-        }
-    }
-
-    async fn try_to_settle(
+    pub async fn settle(
         &self,
         target: &Target,
         wanted: Wanted<'_>,
         deadline: Deadline,
     ) -> Result<Planned, Unreachable> {
-        let first = self.plan(target, wanted, deadline).await?;
-        let mut planned = first.clone();
-        for _ in 0..ROUNDS {
-            self.carry_out(&planned, deadline).await?;
-            if !planned.changes() || !planned.keeps_foreign(&self.prefix) {
-                return Ok(first);
-            }
-            planned = self.plan(target, wanted, deadline).await?;
+        let mut written = None;
+        let mut fresh = FRESH;
+        let mut rounds = 0;
+        while rounds < ROUNDS {
+            let read = Instant::now();
+            let planned = self.plan(target, wanted, deadline).await?;
             if !planned.changes() {
-                return Ok(first);
+                return Ok(written.unwrap_or(planned));
+            }
+            match self.carry_out(&planned, deadline.within(fresh)).await {
+                Ok(()) => rounds += 1,
+                Err(_) if read.elapsed() >= fresh && !deadline.left().is_zero() => {
+                    fresh *= 2;
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
+            let read_again = planned.keeps_foreign(&self.prefix);
+            let first = written.get_or_insert(planned);
+            if !read_again {
+                return Ok(first.clone());
             }
         }
         Err(Unreachable::Failed(Error::PolicyRejected {
@@ -303,7 +309,7 @@ impl Controller {
     ) -> Result<Planned, Unreachable> {
         let Wanted { configuration, name } = wanted;
         let repository = &target.repository;
-        let current = current.map(|text| parse(repository, &text)).transpose()?;
+        let current = current.map(|text| parse(repository, &text)).transpose();
         let tags = match &target.tags {
             Some(tags) => tags.clone(),
             None if self.read_tags || configuration.asks_for_tags(repository) => {
@@ -313,8 +319,10 @@ impl Controller {
         };
         if tags.get(OPT_OUT.0).is_some_and(|value| value == OPT_OUT.1) {
             let (repository, plan) = (repository.clone(), Plan::Leave(Reason::OptedOut));
-            return Ok(Planned { repository, current, desired: Desired::default(), plan });
+            // Nobody needs to understand a policy that is left alone.
+            return Ok(Planned { repository, current: current.unwrap_or_default(), desired: Desired::default(), plan });
         }
+        let current = current?;
         let desired = configuration
             .desired(repository, &tags, &self.prefix)
             .map_err(|findings| Error::configuration_invalid(name, &findings))?;
@@ -338,6 +346,18 @@ impl Controller {
             Plan::Leave(_) => {}
         }
         Ok(())
+    }
+}
+
+/// What is reported of a repository; one that is gone is no failure.
+///
+/// # Errors
+/// Where the repository could not be brought in line.
+pub fn reported(repository: &Repository, done: Result<Planned, Unreachable>) -> Result<Report, Error> {
+    match done {
+        Ok(planned) => Ok(planned.into_report()),
+        Err(Unreachable::Gone) => Ok(Report::gone(repository)),
+        Err(Unreachable::Failed(error)) => Err(error),
     }
 }
 

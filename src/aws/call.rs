@@ -39,6 +39,12 @@ impl Deadline {
         self.end.saturating_duration_since(Instant::now())
     }
 
+    /// The same, or that much time from now, whichever comes first.
+    #[must_use]
+    pub fn within(self, time: Duration) -> Self {
+        Self { end: self.end.min(Instant::now() + time), ..self }
+    }
+
     /// The same, but a service that fails, or cannot be reached, for this long is given up earlier. One that only
     /// refuses for the number of calls is not.
     #[must_use]
@@ -149,11 +155,13 @@ impl Call {
     }
 
     /// What a failure of the call means for the event.
-    pub(super) fn explain<E>(self, error: &SdkError<E, HttpResponse>) -> Error
+    pub(super) fn explain<E>(&self, error: &SdkError<E, HttpResponse>) -> Error
     where
         E: StdError + ProvideErrorMetadata + 'static,
     {
+        let throttled = matches!(Again::after(error), Again::Throttled);
         let Self { action, resource, allow, .. } = self;
+        let (action, resource, allow) = (*action, resource.clone(), *allow);
         let SdkError::ServiceError(refusal) = error else {
             let reason = chain(error);
             let no_turn = error.source().is_some_and(|source| source.is::<NoTurn>());
@@ -164,7 +172,7 @@ impl Call {
         };
         let answer = ServiceError::of(refusal.err());
         let reason = answer.to_string();
-        if answer.is_throttle() {
+        if throttled {
             Error::Throttled { action, resource, reason }
         } else if answer.is_about_credentials() {
             let remedy = "give valid credentials of a role that may make the call";
@@ -205,10 +213,6 @@ impl ServiceError {
     fn of(error: &impl ProvideErrorMetadata) -> Self {
         let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
         Self { code: text(error.code()), message: text(error.message()) }
-    }
-
-    fn is_throttle(&self) -> bool {
-        THROTTLING_ERRORS.contains(&self.code.as_str())
     }
 
     fn is_denial(&self) -> bool {

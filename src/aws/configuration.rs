@@ -77,6 +77,12 @@ impl ConfigurationParameter {
         Ok(configuration)
     }
 
+    /// How long a configuration is used that was read.
+    #[must_use]
+    pub fn keep(&self) -> Duration {
+        self.keep
+    }
+
     /// The parameter's name or ARN.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -43,12 +43,17 @@ impl WorkQueue {
                 reason,
             };
             let entries = batch.iter().enumerate().map(|(number, message)| entry(number, message, seconds));
-            let entries = entries.collect::<Result<_, _>>().map_err(|error| unavailable(error.to_string()))?;
-            let request = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries));
-            let answer = call.send(&self.pacer, async || request.clone().send().await).await;
-            let answer = answer.map_err(|error| call.explain(&error))?;
-            if let Some(failed) = answer.failed.first() {
-                return Err(unavailable(format!("{}: {}", failed.code, failed.message.as_deref().unwrap_or_default())));
+            let entries: Result<Vec<_>, _> = entries.collect();
+            let mut entries = entries.map_err(|error| unavailable(error.to_string()))?;
+            while !entries.is_empty() {
+                let request = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries.clone()));
+                let answer = call.send(&self.pacer, async || request.clone().send().await).await;
+                let failed = answer.map_err(|error| call.explain(&error))?.failed;
+                if let Some(first) = failed.first().filter(|first| first.sender_fault || deadline.left().is_zero()) {
+                    let message = first.message.as_deref().unwrap_or_default();
+                    return Err(unavailable(format!("{}: {message}", first.code)));
+                }
+                entries.retain(|entry| failed.iter().any(|failed| failed.id == entry.id));
             }
         }
         Ok(())

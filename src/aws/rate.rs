@@ -8,6 +8,9 @@ use std::time::Duration;
 
 /// Calls a second to begin with, before anything is known.
 const FIRST: f64 = 50.0;
+/// Calls after a rest that go at once, as long as none was ever refused: one repository takes no more.
+const FREE: u32 = 4;
+const REST: Duration = Duration::from_secs(1);
 /// Low enough for whatever limit there is, and high enough for a call alone to be tried again soon.
 const LOWEST: f64 = 5.0;
 const HIGHEST: f64 = 20_000.0;
@@ -33,6 +36,8 @@ const LATE: Duration = Duration::from_millis(10);
 pub(super) struct Rate {
     per_second: f64,
     next_turn: Duration,
+    last_turn: Duration,
+    free: u32,
     last_step: Option<Duration>,
     last_growth: Duration,
     accepted: Recent,
@@ -43,6 +48,8 @@ impl Rate {
         Self {
             per_second: FIRST,
             next_turn: Duration::ZERO,
+            last_turn: Duration::ZERO,
+            free: FREE,
             last_step: None,
             last_growth: Duration::ZERO,
             accepted: Recent::default(),
@@ -51,6 +58,14 @@ impl Rate {
 
     /// How long the next call has to wait; if not at all, this was its turn.
     pub(super) fn turn(&mut self, now: Duration) -> Option<Duration> {
+        if now.saturating_sub(self.last_turn) > REST {
+            self.free = FREE;
+        }
+        if self.last_step.is_none() && self.free > 0 {
+            self.free -= 1;
+            self.last_turn = now;
+            return None;
+        }
         match self.next_turn.checked_sub(now) {
             Some(wait) if !wait.is_zero() => {
                 self.grow(now);
@@ -58,6 +73,7 @@ impl Rate {
             }
             _ => {
                 let turn = self.next_turn.max(now.saturating_sub(LATE));
+                self.last_turn = now;
                 self.next_turn = turn + Duration::from_secs_f64(1.0 / self.per_second);
                 None
             }

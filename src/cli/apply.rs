@@ -36,7 +36,7 @@ pub(crate) struct ApplyArgs {
     #[arg(long, value_name = "NAME", conflicts_with = "plan")]
     parameter: Option<String>,
     /// Do what this saved plan says, except for repositories whose policy has changed since.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["patterns", "region", "registry_id"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["patterns", "read_tags", "region", "registry_id"])]
     plan: Option<PathBuf>,
     /// Do not ask.
     #[arg(long)]
@@ -48,7 +48,7 @@ pub(crate) struct ApplyArgs {
 }
 
 pub(crate) async fn run(args: ApplyArgs, printer: &Printer) -> anyhow::Result<Exit> {
-    require_consent(args.yes, "apply")?;
+    require_consent(args.yes, "apply", printer)?;
     if let Some(plan) = args.plan {
         return apply_saved(&SavedPlan::open(&plan)?, args.scope, args.yes, printer).await;
     }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueEnum, builder::styling};
+use clap::{Parser, Subcommand, ValueEnum, builder::styling, value_parser};
 
 use crate::{
     apply::ApplyArgs,
@@ -121,6 +121,6 @@ pub(crate) struct ScopeArgs {
     #[arg(long, value_name = "ID", help_heading = "AWS")]
     pub(crate) registry_id: Option<String>,
     /// For how long one call is tried again while ECR throttles it.
-    #[arg(long, value_name = "SECONDS", default_value_t = 300, help_heading = "AWS")]
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = value_parser!(u64).range(1..=86_400), help_heading = "AWS")]
     pub(crate) patience: u64,
 }

@@ -3,7 +3,6 @@
 use std::{io::IsTerminal, ops::ControlFlow};
 
 use ecr_autopolicy::{
-    aws::Unreachable,
     controller::{Planned, Target, Wanted},
     policy::{document::Document, sameness},
     reconcile::{Plan, Reason},
@@ -25,8 +24,9 @@ use crate::{
 };
 
 /// Fails where nobody can be asked, and the user has not agreed beforehand.
-pub(crate) fn require_consent(yes: bool, command: &str) -> anyhow::Result<()> {
-    let can_ask = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+pub(crate) fn require_consent(yes: bool, command: &str, printer: &Printer) -> anyhow::Result<()> {
+    // A program that reads the result as JSON gets one object, and has no plan to look at before.
+    let can_ask = std::io::stdin().is_terminal() && std::io::stderr().is_terminal() && !printer.is_json();
     anyhow::ensure!(yes || can_ask, "`{command}` changes what AWS holds; pass `--yes` where nobody can be asked");
     Ok(())
 }
@@ -57,13 +57,8 @@ pub(crate) async fn change(scope: &Scope, source: &Source, yes: bool, printer: &
 /// Plans for each repository, and does it at once.
 async fn carry_out(scope: &Scope, wanted: Wanted<'_>, printer: &Printer) -> anyhow::Result<Tally> {
     let work = async |target: Target| {
-        let deadline = scope.deadline();
-        let done = async {
-            let planned = scope.controller.plan(&target, wanted, deadline).await?;
-            scope.controller.carry_out(&planned, deadline).await?;
-            Ok(planned)
-        };
-        (target.repository.clone(), done.await.map_err(|error: Unreachable| Absence::from(error)))
+        let settled = scope.controller.settle(&target, wanted, scope.deadline()).await;
+        (target.repository, settled.map_err(Absence::from))
     };
     report(scope.names.len(), scope.targets(), printer, work).await
 }

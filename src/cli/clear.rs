@@ -29,7 +29,7 @@ pub(crate) struct ClearArgs {
 }
 
 pub(crate) async fn run(args: &ClearArgs, printer: &Printer) -> anyhow::Result<Exit> {
-    require_consent(args.yes, "clear")?;
+    require_consent(args.yes, "clear", printer)?;
     let scope = Scope::open(&args.scope, &args.prefix, printer).await?;
     let no_rules = SourceText { name: "no rules".to_owned(), text: r#"{"rules": []}"#.to_owned() };
     change(&scope, &no_rules.examine(&args.prefix, &scope.registry)?, args.yes, printer).await

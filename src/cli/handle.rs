@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::Context;
+use clap::value_parser;
 use ecr_autopolicy::{
     aws::{ConfigurationParameter, Deadline, ParameterClient, RegistryClient},
     controller::Controller,
@@ -35,8 +36,11 @@ pub(crate) struct HandleArgs {
     #[arg(long, value_name = "NAME", env = "POLICY_PARAMETER")]
     parameter: String,
     /// How long the function may take.
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = value_parser!(u64).range(1..=900))]
     timeout: u64,
+    /// Read every repository's tags, as the function does where the stack's `ReadTags` is `true`.
+    #[arg(long)]
+    read_tags: bool,
     /// The account whose function it would be; left out, the event's.
     #[arg(long, value_name = "ID")]
     registry_id: Option<String>,
@@ -52,7 +56,8 @@ pub(crate) async fn run(args: &HandleArgs, printer: &Printer) -> anyhow::Result<
     let prefix = SidPrefix::new(&args.prefix.prefix)?;
     // Lambda's record of an event that it gave up on holds the event.
     let event_itself = event.get("requestPayload").unwrap_or(&event);
-    let account = args.registry_id.as_deref().or_else(|| event_itself.get("account").and_then(Value::as_str));
+    let account = ["/account", "/sweep/registry"].iter().find_map(|place| event_itself.pointer(place)?.as_str());
+    let account = args.registry_id.as_deref().or(account);
     let account = account.unwrap_or(Registry::sample().id()).to_owned();
     let aws = connect(&args.connection).await?;
     let own = Registry::new(&account, &aws.region)?;
@@ -60,11 +65,15 @@ pub(crate) async fn run(args: &HandleArgs, printer: &Printer) -> anyhow::Result<
 
     let parameter = ParameterClient::new(&aws.connection, args.parameter.clone());
     let parameter = ConfigurationParameter::new(parameter, prefix.clone(), Duration::ZERO);
-    let function = Function::new(Controller::new(RegistryClient::new(aws.connection), prefix), parameter, None);
+    let controller = Controller::new(RegistryClient::new(aws.connection), prefix).reading_tags(args.read_tags);
+    let function = Function::new(controller, parameter, None);
     let answer = function.handle(event, &arn, Deadline::after(Duration::from_secs(args.timeout))).await;
     let answer = answer.map_err(|error| anyhow::anyhow!("{}: {error}", error.label()))?;
     printer.result(|| text(&answer), &answer)?;
-    Ok(Exit::Success)
+    Ok(match answer {
+        Answer::Messages(answer) if !answer.batch_item_failures.is_empty() => Exit::Failure,
+        _ => Exit::Success,
+    })
 }
 
 fn text(answer: &Answer) -> String {

@@ -3,7 +3,7 @@
 use std::{ops::ControlFlow, path::PathBuf};
 
 use ecr_autopolicy::{
-    aws::{Deadline, ParameterClient},
+    aws::{Deadline, ParameterClient, Stored},
     error::Error,
 };
 use schemars::JsonSchema;
@@ -37,9 +37,12 @@ pub(crate) struct PushArgs {
     /// The file with the configuration, or `-` for the standard input.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The SSM parameter to write, by name or ARN.
+    /// The name of the SSM parameter to write, which is in the Region of the registry.
     #[arg(long, value_name = "NAME")]
     parameter: String,
+    /// The key that encrypts a SecureString, `alias/aws/ssm` for the account's own; SSM would take that one unasked.
+    #[arg(long, value_name = "KEY")]
+    key_id: Option<String>,
     /// Do not ask.
     #[arg(long)]
     yes: bool,
@@ -63,7 +66,12 @@ pub(crate) struct Pushed {
 }
 
 pub(crate) async fn run(args: &PushArgs, printer: &Printer) -> anyhow::Result<Exit> {
-    require_consent(args.yes, "push")?;
+    require_consent(args.yes, "push", printer)?;
+    anyhow::ensure!(
+        !args.parameter.starts_with("arn:"),
+        "`{}` is an ARN; push takes the parameter's name, and writes it in the account of the credentials",
+        args.parameter
+    );
     let text = SourceText::of_file(&args.file)?;
     let offline = offline_registry(args.scope.registry_id.as_deref(), &args.scope.connection)?;
     let offline = text.examine(&args.prefix, &offline)?;
@@ -72,11 +80,12 @@ pub(crate) async fn run(args: &PushArgs, printer: &Printer) -> anyhow::Result<Ex
     }
     let aws = connect(&args.scope.connection).await?;
     let client = ParameterClient::new(&aws.connection, args.parameter.clone());
-    let live = match client.read(Deadline::after(PARAMETER_PATIENCE)).await {
-        Ok(stored) => Some(stored),
-        Err(Error::ConfigurationMissing { .. }) => None,
-        Err(error) => return Err(error.into()),
-    };
+    let live = read(&client).await?;
+    anyhow::ensure!(
+        args.key_id.is_some() || !live.as_ref().is_some_and(Stored::is_secure),
+        "`{}` is a SecureString; pass the key that encrypts it as `--key-id`, `alias/aws/ssm` for the account's own",
+        args.parameter
+    );
     let scope = Scope::open(&args.scope, &args.prefix, printer).await?;
     let source = text.examine(&args.prefix, &scope.registry)?;
     source.require_valid(printer)?;
@@ -125,12 +134,22 @@ pub(crate) async fn run(args: &PushArgs, printer: &Printer) -> anyhow::Result<Ex
         }
         return Ok(exit);
     }
+    anyhow::ensure!(args.yes || read(&client).await? == live, "`{}` has changed meanwhile; push again", args.parameter);
     let kind = live.as_ref().map_or("String", |live| &live.kind);
-    pushed.version = Some(parameter::write(&aws, &args.parameter, &text.text, kind).await?);
+    pushed.version = Some(parameter::write(&aws, &args.parameter, &text.text, kind, args.key_id.as_deref()).await?);
     pushed.written = true;
     printer
         .result(|| format!("wrote `{}`, version {}", args.parameter, pushed.version.unwrap_or_default()), &pushed)?;
     Ok(Exit::Success)
+}
+
+/// What the parameter holds, if there is one.
+async fn read(client: &ParameterClient) -> anyhow::Result<Option<Stored>> {
+    match client.read(Deadline::after(PARAMETER_PATIENCE)).await {
+        Ok(stored) => Ok(Some(stored)),
+        Err(Error::ConfigurationMissing { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// So many repositories are named; the rest is counted.

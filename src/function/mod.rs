@@ -7,7 +7,7 @@ mod queue;
 mod settings;
 mod sweep;
 
-use std::future::pending;
+use std::{future::pending, time::SystemTime};
 
 use futures_util::{StreamExt, stream};
 use serde_json::Value;
@@ -18,7 +18,7 @@ pub use settings::Settings;
 
 use crate::{
     aws::{ConfigurationParameter, Deadline, WorkQueue},
-    controller::{Controller, Report, Target, Wanted},
+    controller::{Controller, Report, Target, Wanted, reported},
     error::Error,
     sweep::in_order,
 };
@@ -75,10 +75,20 @@ impl Function {
         Ok(Answer::Messages(MessagesAnswer { batch_item_failures: failed.into_iter().map(failure).collect() }))
     }
 
+    /// Each repository's failure has its own line in the log already.
+    async fn logged_sweep(&self, sweep: Sweep, deadline: Deadline) -> Result<EventAnswer, Error> {
+        Box::pin(self.sweep(sweep, deadline)).await.inspect_err(|error| match error {
+            Error::Several { .. } => {}
+            error => log::failure(error, None),
+        })
+    }
+
     async fn repair(&self, target: &Target, deadline: Deadline) -> Result<Report, Error> {
-        let configuration = self.parameter.configuration(target.repository.registry(), deadline).await?;
+        // A repair that went by a remembered configuration could undo what a sweep has just done.
+        let registry = target.repository.registry();
+        let configuration = self.parameter.configuration_since(registry, SystemTime::now(), deadline).await?;
         let wanted = Wanted { configuration: &configuration, name: self.parameter.name() };
-        self.controller.settle(target, wanted, deadline).await
+        reported(&target.repository, self.controller.settle(target, wanted, deadline).await)
     }
 
     async fn act(&self, trigger: Trigger, deadline: Deadline) -> Result<EventAnswer, Error> {
@@ -104,11 +114,11 @@ impl Function {
             }
             Trigger::ParameterChanged { registry, .. } => {
                 let sweep = Sweep { registry, since: None, part: Part::All };
-                Box::pin(self.sweep(sweep, deadline)).await.inspect_err(|error| log::failure(error, None))
+                let swept = self.logged_sweep(sweep.clone(), deadline).await?;
+                self.look_again(&sweep, deadline).await.inspect_err(|error| log::failure(error, None))?;
+                Ok(swept)
             }
-            Trigger::Sweep(sweep) => {
-                Box::pin(self.sweep(sweep, deadline)).await.inspect_err(|error| log::failure(error, None))
-            }
+            Trigger::Sweep(sweep) => self.logged_sweep(sweep, deadline).await,
         }
     }
 }

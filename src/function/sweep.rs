@@ -15,14 +15,13 @@ use super::{
 };
 use crate::{
     aws::{Deadline, WorkQueue},
-    controller::{Outcome, Report, Target, Wanted},
+    controller::{Outcome, Report, Target, Wanted, reported},
     error::Error,
     repository::{Registry, Repository},
     sweep::in_order,
 };
 
-/// Repositories in one message: few enough that one invocation brings them in line within its time, though ECR should
-/// take no more than ten calls a second.
+/// Repositories in one message: few enough that one invocation brings them in line within its time.
 const IN_A_MESSAGE: usize = 25;
 
 /// A repository that failed in company is tried again alone, after this.
@@ -30,6 +29,9 @@ const BEFORE_ANOTHER_TRY: Duration = Duration::from_secs(30);
 
 /// What is left of the invocation's time when the rest of a list is handed to the next invocation.
 const LEFT_FOR_THE_END: u32 = 3;
+
+/// The longest that SQS keeps a message back.
+const LONGEST_DELAY: Duration = Duration::from_secs(900);
 
 /// Failures that are named.
 const NAMED: usize = 20;
@@ -50,18 +52,20 @@ impl Function {
         // Nothing is listed, and nothing put on the queue, for a configuration that cannot be used.
         let configuration = self.parameter.configuration_since(&registry, time(since), deadline).await?;
         let wanted = Wanted { configuration: &configuration, name: self.parameter.name() };
-        let (from, repositories) = match part {
+        let from = match part {
             Part::Repositories(repositories) => {
-                let swept = self.bring_all_in_line(repositories, wanted, deadline).await;
+                // What fails has to be handed on, and that takes time, too.
+                let work = deadline.within(deadline.left() * 4 / 5);
+                let swept = self.bring_all_in_line(repositories, wanted, work).await;
                 return self.hand_on_failures(swept, since, deadline).await;
             }
-            Part::All => (None, Vec::new()),
-            Part::From(token) => (Some(token), Vec::new()),
+            Part::All => None,
+            Part::From(token) => Some(token),
         };
         match &self.queue {
             Some(queue) => self.spread(queue, &registry, from, since, deadline).await,
             None => {
-                let repositories = self.list(&registry, from, repositories, deadline).await?;
+                let repositories = self.list(&registry, from, deadline).await?;
                 let swept = self.bring_all_in_line(repositories, wanted, deadline).await;
                 swept.answer()
             }
@@ -106,9 +110,9 @@ impl Function {
         &self,
         registry: &Registry,
         mut next: Option<String>,
-        mut repositories: Vec<Repository>,
         deadline: Deadline,
     ) -> Result<Vec<Repository>, Error> {
+        let mut repositories = Vec::new();
         loop {
             let (page, token) = self.page(registry, next.as_deref(), deadline).await?;
             repositories.extend(page);
@@ -132,10 +136,20 @@ impl Function {
         Ok((repositories.map_err(|error| Error::InvalidEvent(error.to_string()))?, page.next))
     }
 
+    /// A warm process may go by the configuration that it remembers until that is too old, and give a new repository the
+    /// old policy: so after that time there is another look at all of them.
+    pub(super) async fn look_again(&self, sweep: &Sweep, deadline: Deadline) -> Result<(), Error> {
+        let delay = self.parameter.keep().min(LONGEST_DELAY);
+        match &self.queue {
+            Some(queue) if !delay.is_zero() => queue.send(&[sweep.to_message()], delay, deadline).await,
+            _ => Ok(()),
+        }
+    }
+
     async fn bring_all_in_line(&self, repositories: Vec<Repository>, wanted: Wanted<'_>, deadline: Deadline) -> Swept {
         let results = in_order(stream::iter(repositories), pending::<()>(), async |repository: Repository| {
             let target = Target { repository, tags: None };
-            let settled = self.controller.settle(&target, wanted, deadline).await;
+            let settled = reported(&target.repository, self.controller.settle(&target, wanted, deadline).await);
             (target.repository, settled)
         });
         pin_mut!(results);
@@ -170,10 +184,7 @@ impl Function {
 
 impl Swept {
     fn answer(self) -> Result<EventAnswer, Error> {
-        let Self { changed, unchanged, mut failed } = self;
-        if failed.len() == 1 {
-            return failed.pop().map_or_else(|| Ok(EventAnswer::default()), |(_, error)| Err(error));
-        }
+        let Self { changed, unchanged, failed } = self;
         let names = failed.iter().take(NAMED).map(|(repository, _)| repository.arn()).collect();
         match (failed.len(), failed.into_iter().next()) {
             (number, Some((_, first))) => Err(Error::Several { number, names, first: Box::new(first) }),

@@ -157,9 +157,11 @@ fn after_an_outage_the_rate_comes_back() {
 }
 
 #[test]
-fn a_call_alone_need_not_wait() {
+fn the_calls_for_one_repository_need_not_wait() {
     let mut rate = Rate::new();
-    for second in 0..5 {
-        assert_eq!(rate.turn(SECOND * second), None);
+    for repository in 0..5 {
+        for call in 0..3 {
+            assert_eq!(rate.turn(2 * SECOND * repository + Duration::from_millis(call)), None);
+        }
     }
 }

@@ -18,22 +18,19 @@ const ATTEMPTS: u32 = 8;
 const STANDARD: usize = 4096;
 
 /// Writes the parameter, and gives its new version. Its type stays; its tier is the cheapest that the value fits into.
-pub(crate) async fn write(aws: &Aws, name: &str, value: &str, kind: &str) -> anyhow::Result<i64> {
-    let mut config = aws_sdk_ssm::config::Builder::from(aws.connection.sdk_config());
-    if let Some(region) = name.strip_prefix("arn:").and_then(|arn| arn.split(':').nth(2)) {
-        config = config.region(aws_sdk_ssm::config::Region::new(region.to_owned()));
-    }
-    let config = config
+pub(crate) async fn write(aws: &Aws, name: &str, value: &str, kind: &str, key_id: Option<&str>) -> anyhow::Result<i64> {
+    let config = aws_sdk_ssm::config::Builder::from(aws.connection.sdk_config())
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
         .timeout_config(TimeoutConfig::builder().operation_timeout(PARAMETER_PATIENCE).build());
     // An advanced parameter cannot become a standard one again, which the third choice respects.
     let tier = if value.len() > STANDARD { ParameterTier::Advanced } else { ParameterTier::IntelligentTiering };
     let answer = Client::from_conf(config.build())
         .put_parameter()
-        .name(parameter_name(name))
+        .name(name)
         .value(value)
         .r#type(ParameterType::from(kind))
         .tier(tier)
+        .set_key_id(key_id.map(str::to_owned))
         .overwrite(true)
         .send()
         .await;
@@ -42,12 +39,4 @@ pub(crate) async fn write(aws: &Aws, name: &str, value: &str, kind: &str) -> any
         _ => anyhow::Error::from(error),
     });
     Ok(answer.with_context(|| format!("`ssm:PutParameter` on `{name}` failed"))?.version)
-}
-
-/// `PutParameter` takes no ARN.
-fn parameter_name(name: &str) -> &str {
-    let Some((_, path)) = name.strip_prefix("arn:").and_then(|arn| arn.split_once(":parameter/")) else { return name };
-    // The ARN of `/team/policy` ends in `parameter/team/policy`, and so would that of `team/policy`, which SSM refuses.
-    let start = name.len() - path.len();
-    name.get(if path.contains('/') { start - 1 } else { start }..).unwrap_or(name)
 }
