@@ -78,10 +78,10 @@ fn writes_what_plan_shows() {
 }
 
 #[test]
-fn asks_nothing_twice_for_a_repository() {
+fn reads_again_only_what_was_merged_with_foreign_statements() {
     let stage = Stage::registry();
     let ran = stage.run("apply rules.json --yes");
     let reads = ran.calls.iter().filter(|call| call.operation == GetRepositoryPolicy).count();
-    assert_eq!(reads, 9);
+    assert_eq!(reads, 9 + 2);
     assert_eq!(ran.calls.len(), 1 + reads + ran.written().len());
 }

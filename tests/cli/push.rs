@@ -47,9 +47,14 @@ session!(
 );
 session!(needs_a_name_that_can_be_one, Stage::registry(), "push rules.json --parameter team/policy --yes");
 session!(
-    takes_an_arn,
+    takes_no_arn,
     Stage::registry().parameter("workloads.json"),
     "push rules.json --parameter arn:aws:ssm:eu-west-1:123456789012:parameter/ecr-autopolicy/configuration --yes"
+);
+session!(
+    needs_the_key_of_a_secure_string,
+    Stage::registry().secret_parameter("{}"),
+    "push rules.json --parameter /ecr-autopolicy/configuration --yes"
 );
 session!(
     needs_permission_to_write,
@@ -98,7 +103,8 @@ fn keeps_the_type_and_prints_no_value_of_a_secure_string() {
     let stage = Stage::registry().secret_parameter(&secret).secret("121212121212").secret("o-a1b2c3d4e5");
     let told = ["", " --output json"].map(|format| {
         stage.aws().set_parameter(&secret, true);
-        let ran = stage.run(&format!("push rules.json --parameter {} --yes{format}", parameter()));
+        let key = "--key-id alias/aws/ssm";
+        let ran = stage.run(&format!("push rules.json --parameter {} {key} --yes{format}", parameter()));
         assert_eq!(stage.aws().parameter_of(parameter()).unwrap().kind, "SecureString");
         ran.told()
     });
