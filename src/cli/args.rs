@@ -9,6 +9,7 @@ use crate::{
     check::CheckArgs,
     clear::ClearArgs,
     completions::{CompletionsArgs, ManualArgs},
+    doctor::DoctorArgs,
     handle::HandleArgs,
     plan::PlanArgs,
     push::PushArgs,
@@ -64,6 +65,8 @@ pub(crate) enum Command {
     Push(PushArgs),
     /// Do what the function would do with an event.
     Handle(HandleArgs),
+    /// Find out why nothing happens.
+    Doctor(DoctorArgs),
     /// Print the JSON Schema of the configuration, or of a command's output.
     Schema(SchemaArgs),
     /// Print the completions for a shell.

@@ -9,6 +9,7 @@ mod clear;
 mod completions;
 mod confirm;
 mod diff;
+mod doctor;
 mod exit;
 mod handle;
 mod names;
@@ -64,6 +65,7 @@ async fn run(command: Command, printer: &Printer) -> anyhow::Result<Exit> {
         Command::Clear(args) => clear::run(&args, printer).await,
         Command::Push(args) => push::run(&args, printer).await,
         Command::Handle(args) => handle::run(&args, printer).await,
+        Command::Doctor(args) => doctor::run(&args, printer).await,
         Command::Schema(args) => schema::run(&args, printer),
         Command::Completions(args) => completions::completions(&args),
         Command::Manual(args) => completions::manual(&args),

@@ -5,8 +5,8 @@ use ecr_autopolicy::{configuration::json_schema::json_schema, function::Answer};
 use schemars::schema_for;
 
 use crate::{
-    check::Checked, exit::Exit, printer::Printer, push::Pushed, render::Rendered, show::Shown, swept::Swept,
-    templates::Listed,
+    check::Checked, doctor::Diagnosis, exit::Exit, printer::Printer, push::Pushed, render::Rendered, show::Shown,
+    swept::Swept, templates::Listed,
 };
 
 #[derive(Debug, clap::Args)]
@@ -31,6 +31,7 @@ enum Subject {
     Clear,
     Push,
     Handle,
+    Doctor,
 }
 
 pub(crate) fn run(args: &SchemaArgs, printer: &Printer) -> anyhow::Result<Exit> {
@@ -43,6 +44,7 @@ pub(crate) fn run(args: &SchemaArgs, printer: &Printer) -> anyhow::Result<Exit> 
         Subject::Plan | Subject::Apply | Subject::Clear => schema_for!(Swept),
         Subject::Push => schema_for!(Pushed),
         Subject::Handle => schema_for!(Answer),
+        Subject::Doctor => schema_for!(Diagnosis),
     };
     printer.json(&schema)?;
     Ok(Exit::Success)

@@ -10,6 +10,7 @@ command!(apply, "help apply");
 command!(clear, "help clear");
 command!(push, "help push");
 command!(handle, "help handle");
+command!(doctor, "help doctor");
 command!(schema, "help schema");
 command!(completions, "help completions");
 command!(manual, "help manual");

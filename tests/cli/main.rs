@@ -86,6 +86,7 @@ macro_rules! snapshot {
 mod apply;
 mod check;
 mod clear;
+mod doctor;
 mod failures;
 mod handle;
 mod help;

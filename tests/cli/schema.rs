@@ -9,6 +9,7 @@ command!(of_show, "schema show");
 command!(of_plan, "schema plan");
 command!(of_push, "schema push");
 command!(of_handle, "schema handle");
+command!(of_doctor, "schema doctor");
 command!(of_what_is_no_command, "schema everything");
 
 #[test]
@@ -39,7 +40,8 @@ fn the_manual_has_a_page_for_every_command() {
     let stage = crate::stage::Stage::new();
     let ran = stage.run("manual pages/man1");
     assert_eq!((ran.end.as_str(), ran.stderr.as_str()), ("exit 0", ""));
-    for page in ["", "-templates", "-check", "-render", "-show", "-plan", "-apply", "-clear", "-push", "-handle"] {
+    let pages = ["templates", "check", "render", "show", "plan", "apply", "clear", "push", "handle", "doctor"];
+    for page in pages.map(|page| format!("-{page}")).into_iter().chain([String::new()]) {
         let page = stage.path(&format!("pages/man1/ecr-autopolicy{page}.1"));
         assert!(std::fs::read_to_string(&page).unwrap().contains(".TH"), "{}", page.display());
     }

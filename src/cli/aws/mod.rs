@@ -1,5 +1,6 @@
 //! How the command line reaches AWS, as the AWS CLI does.
 
+pub(crate) mod deployment;
 pub(crate) mod parameter;
 
 use anyhow::Context;
