@@ -137,8 +137,10 @@ fn reasons() -> Vec<(&'static str, Vec<Broken>)> {
             "the rule has no target",
             vec![Says("ListTargetsByRule", answers::FUNCTION_ARN, "arn:aws:sns:eu-west-1:123456789012:x")],
         ),
+        ("the rule has the wrong queue", vec![Says("ListTargetsByRule", "WorkQueue-1A2B", "FailureQueue-1A2B")]),
         ("EventBridge may not invoke the function", gone("GetPolicy")),
         ("EventBridge may invoke it for another rule", vec![Says("GetPolicy", "RepositoryCreatedRule-1A2B", "Other")]),
+        ("another service may invoke it", vec![Says("GetPolicy", "events.amazonaws.com", "s3.amazonaws.com")]),
         (
             "EventBridge may not send to the queue",
             vec![Says("GetQueueAttributes", "sqs:SendMessage", "sqs:ReceiveMessage")],
@@ -197,6 +199,10 @@ fn reasons() -> Vec<(&'static str, Vec<Broken>)> {
                     "ecr:ListTagsForResource = implicitDeny",
                 ),
             ],
+        ),
+        (
+            "the role lacks a permission that sweeps need",
+            decision("ecr:DescribeRepositories = allowed", "ecr:DescribeRepositories = implicitDeny"),
         ),
         ("a statement denies it", decision("ssm:GetParameter = allowed", "ssm:GetParameter = explicitDeny")),
         ("the boundary does not allow it", decision("ssm:GetParameter = allowed", "ssm:GetParameter = boundary")),

@@ -58,7 +58,7 @@ impl Watched<'_> {
             Ok(targets) => targets.as_deref().unwrap_or_default(),
         };
         let Some(target) = targets.iter().find_map(|arn| Target::of(arn, deployment)) else {
-            let remedy = "somebody changed its targets; put the function back with `aws events put-targets`, or delete the \
+            let remedy = "somebody changed its targets; put back the template's with `aws events put-targets`, or delete the \
                           stack and deploy it again";
             return Check::failed(Topic::Rule, format!("`{label}` does not hand its events to the function"), remedy);
         };

@@ -30,8 +30,8 @@ pub(super) fn answers() -> Vec<Answer> {
         ("DescribeStacks", "ecr-autopolicy", stack()),
         ("DescribeStackResources", "ecr-autopolicy", resources()),
         ("DescribeTrails", "", format!(r#"{{"trailList":[{TRAIL}]}}"#)),
-        json("GetTrailStatus", "trail/all", r#"{"IsLogging":true}"#),
-        ("GetEventSelectors", "trail/all", format!("{{{EVENT_SELECTORS}}}")),
+        json("GetTrailStatus", "us-east-1/cloudtrail", r#"{"IsLogging":true}"#),
+        ("GetEventSelectors", "us-east-1/cloudtrail", format!("{{{EVENT_SELECTORS}}}")),
         json(
             "DescribeRule",
             "RepositoryCreatedRule",
