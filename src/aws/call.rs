@@ -108,7 +108,8 @@ impl Call {
         let mut unreachable_since = None;
         let mut last = None;
         loop {
-            let Ok(sent) = timeout_at(end, pacer.turn()).await else {
+            let turn = timeout_at(end, pacer.turn()).await.ok();
+            let Some(sent) = turn.filter(|_| !self.deadline.left().is_zero()) else {
                 return Err(last.unwrap_or_else(|| SdkError::timeout_error(NoTurn)));
             };
             let left = self.deadline.left();

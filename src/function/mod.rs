@@ -14,6 +14,7 @@ use serde_json::Value;
 
 pub use answer::{Answer, BatchItemFailure, EventAnswer, MessagesAnswer};
 pub use event::{Part, Sweep, Trigger, read_event};
+pub use queue::{Message, read_messages};
 pub use settings::Settings;
 
 use crate::{
@@ -47,7 +48,7 @@ impl Function {
     /// Where the event is none that the function acts on, or a repository could not be brought in line. Messages that
     /// fail are in the answer.
     pub async fn handle(&self, event: Value, function_arn: &str, deadline: Deadline) -> Result<Answer, Error> {
-        let messages = queue::messages(&event).inspect_err(|error| log::failure(error, None))?;
+        let messages = read_messages(&event).inspect_err(|error| log::failure(error, None))?;
         let Some(messages) = messages else {
             let trigger = read_event(event, function_arn).inspect_err(|error| log::failure(error, None))?;
             return self.act(trigger, deadline).await.map(Answer::Event);

@@ -16,23 +16,29 @@ struct Delivery {
 /// One message.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an object")]
-pub(super) struct Message {
+pub struct Message {
     /// Its id.
-    pub(super) message_id: String,
+    pub message_id: String,
     event_source: String,
     body: String,
 }
 
 impl Message {
     /// The event that the message is, or holds.
-    pub(super) fn event(&self) -> Result<Value, Error> {
+    ///
+    /// # Errors
+    /// `InvalidEvent` where the message is not JSON.
+    pub fn event(&self) -> Result<Value, Error> {
         serde_json::from_str(&self.body)
             .map_err(|error| Error::InvalidEvent(format!("the message `{}` is not JSON: {error}", self.message_id)))
     }
 }
 
 /// The messages of an event, if that is what it is.
-pub(super) fn messages(event: &Value) -> Result<Option<Vec<Message>>, Error> {
+///
+/// # Errors
+/// `InvalidEvent` where it has records that are no messages of a queue.
+pub fn read_messages(event: &Value) -> Result<Option<Vec<Message>>, Error> {
     if event.get("Records").is_none() {
         return Ok(None);
     }

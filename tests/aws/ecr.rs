@@ -36,6 +36,7 @@ impl State {
         if !(1..=1_000).contains(&most) {
             return invalid("Invalid parameter at 'maxResults': it must be between 1 and 1000");
         }
+        let most = self.page.map_or(most, |page| page.min(most));
         let start = match next.map(|token| token.strip_prefix("page-after-").and_then(|place| place.parse().ok())) {
             None => 0,
             Some(Some(place)) => place,

@@ -1,10 +1,11 @@
-//! ECR and SSM on loopback, in AWS JSON 1.1, with the manners that the real ones have: ECR answers
-//! policies reformatted, refuses what it refuses in its own words, and can be told to fail.
+//! ECR, SSM and SQS on loopback, in AWS JSON, with the manners that the real ones have: ECR answers
+//! policies reformatted, each refuses what it refuses in its own words, and can be told to fail.
 //!
 //! For the tests of the function and those of the command line; each uses its own part of it.
 
 mod ecr;
 mod server;
+mod sqs;
 mod ssm;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,6 +23,7 @@ use serde_json::{Value, json};
 
 pub(crate) use ecr::{as_ecr_answers, strings};
 pub(crate) use server::{SERVERS, listen};
+pub(crate) use sqs::Message;
 pub(crate) use ssm::Parameter;
 
 /// The account that the function lives in.
@@ -30,6 +32,8 @@ pub(crate) const ACCOUNT: &str = "123456789012";
 pub(crate) const REGION: &str = "eu-west-1";
 /// The configuration's name.
 pub(crate) const PARAMETER: &str = "/ecr-autopolicy/configuration";
+/// The queue that sweeps are spread over.
+pub(crate) const WORK_QUEUE: &str = "https://sqs.eu-west-1.amazonaws.com/123456789012/ecr-autopolicy-work";
 /// What ECR accepts as a policy, in characters.
 pub(crate) const LIMIT: usize = 10_240;
 /// The sentence with which this ECR refuses a policy that locks its caller out.
@@ -53,20 +57,29 @@ pub(crate) enum Operation {
     DeleteRepositoryPolicy,
     /// ECR.
     ListTagsForResource,
+    /// SQS.
+    SendMessageBatch,
 }
 
 pub(crate) use Operation::{
     DeleteRepositoryPolicy, DescribeRepositories, GetParameter, GetRepositoryPolicy, ListTagsForResource, PutParameter,
-    SetRepositoryPolicy,
+    SendMessageBatch, SetRepositoryPolicy,
 };
 
 impl Operation {
     /// Those that the function calls.
-    pub(crate) const ALL: [Operation; 5] =
-        [GetParameter, GetRepositoryPolicy, SetRepositoryPolicy, DeleteRepositoryPolicy, ListTagsForResource];
+    pub(crate) const ALL: [Operation; 7] = [
+        GetParameter,
+        DescribeRepositories,
+        GetRepositoryPolicy,
+        SetRepositoryPolicy,
+        DeleteRepositoryPolicy,
+        ListTagsForResource,
+        SendMessageBatch,
+    ];
 
     /// Every one of them, in the order in which they follow each other.
-    pub(crate) const KNOWN: [Operation; 7] = [
+    pub(crate) const KNOWN: [Operation; 8] = [
         GetParameter,
         PutParameter,
         DescribeRepositories,
@@ -74,15 +87,24 @@ impl Operation {
         ListTagsForResource,
         SetRepositoryPolicy,
         DeleteRepositoryPolicy,
+        SendMessageBatch,
     ];
 
-    /// The operation in the words of IAM, `ecr:GetRepositoryPolicy`.
+    /// What IAM must allow for it, `ecr:GetRepositoryPolicy`.
     pub(crate) fn action(self) -> String {
-        format!("{}:{self:?}", self.service())
+        match self {
+            // A batch needs no more than each of its messages would.
+            SendMessageBatch => "sqs:SendMessage".to_owned(),
+            _ => format!("{}:{self:?}", self.service()),
+        }
     }
 
     fn service(self) -> &'static str {
-        if matches!(self, GetParameter | PutParameter) { "ssm" } else { "ecr" }
+        match self {
+            GetParameter | PutParameter => "ssm",
+            SendMessageBatch => "sqs",
+            _ => "ecr",
+        }
     }
 
     fn named(target: &str) -> Option<Operation> {
@@ -90,6 +112,7 @@ impl Operation {
         Self::KNOWN.into_iter().find(|operation| {
             let expected = match operation.service() {
                 "ssm" => "AmazonSSM",
+                "sqs" => "AmazonSQS",
                 _ => "AmazonEC2ContainerRegistry_V20150921",
             };
             expected == prefix && format!("{operation:?}") == name
@@ -118,6 +141,12 @@ pub(crate) enum Fault {
     RepositoryVanishes,
     /// The policy is deleted just before this call.
     PolicyVanishes,
+    /// Right after this call somebody else writes this policy, or deletes the one there is.
+    Overwritten(Option<String>),
+    /// Of a batch, only so many messages are taken.
+    Partly(usize),
+    /// The answer comes after so long.
+    Late(Duration),
     /// The answer waits until a call of this operation is open, too.
     Meets(Operation),
     /// The call is dealt with at once, but its answer waits until the test releases it.
@@ -183,6 +212,8 @@ struct State {
     region: String,
     repositories: BTreeMap<(String, String), Repository>,
     parameters: BTreeMap<String, Parameter>,
+    messages: Option<Vec<Message>>,
+    page: Option<usize>,
     strangers: BTreeSet<String>,
     faults: Vec<Order>,
     released: bool,
@@ -295,6 +326,21 @@ impl Aws {
         self.state().repositories.iter().map(policy).collect()
     }
 
+    /// Makes the queue.
+    pub(crate) fn set_queue(&self) {
+        self.state().messages = Some(Vec::new());
+    }
+
+    /// Takes every message off the queue.
+    pub(crate) fn take_messages(&self) -> Vec<Message> {
+        self.state().messages.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Puts no more than so many repositories on a page of their list.
+    pub(crate) fn set_page(&self, most: usize) {
+        self.state().page = Some(most);
+    }
+
     /// Makes a principal one that IAM does not know.
     pub(crate) fn set_stranger(&self, principal: &str) {
         self.state().strangers.insert(principal.to_owned());
@@ -367,7 +413,7 @@ async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respon
     let Some(operation) = Operation::named(&target) else {
         let mut state = shared.state.lock().unwrap();
         state.offences.push(format!("it called `{target}`, which it has no business with"));
-        return Ok(respond(Reply::Error(400, "UnknownOperationException", String::new())));
+        return Ok(respond("ecr", Reply::Error(400, "UnknownOperationException", String::new())));
     };
     let body: Value = serde_json::from_slice(&text).unwrap_or_default();
     let service = operation.service();
@@ -390,8 +436,10 @@ async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respon
     };
 
     let fault = shared.state.lock().unwrap().next_fault(operation, &body, invocation);
-    if let Some(Fault::Meets(other)) = fault {
-        wait_for(&shared, index, other).await;
+    match &fault {
+        Some(Fault::Meets(other)) => wait_for(&shared, index, *other).await,
+        Some(Fault::Late(time)) => tokio::time::sleep(*time).await,
+        _ => {}
     }
     let reply = {
         let mut state = shared.state.lock().unwrap();
@@ -411,7 +459,7 @@ async fn serve(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respon
     match reply {
         Reply::Reset => Err(std::io::ErrorKind::ConnectionReset.into()),
         Reply::Silence => std::future::pending().await,
-        reply => Ok(respond(reply)),
+        reply => Ok(respond(service, reply)),
     }
 }
 
@@ -435,25 +483,28 @@ async fn wait_for(shared: &Shared, index: usize, other: Operation) {
     }
 }
 
-fn respond(reply: Reply) -> Response<Full<Bytes>> {
+fn respond(service: &str, reply: Reply) -> Response<Full<Bytes>> {
+    // SQS speaks the older AWS JSON, and names an error once more as it did in the query protocol.
+    let json = if service == "sqs" { "application/x-amz-json-1.0" } else { "application/x-amz-json-1.1" };
+    let mut response = Response::builder().header("x-amzn-requestid", "6c8f9f0e-5d3b-4a51-9f0c-0d0b8a9e1c11");
     let (status, kind, body) = match reply {
-        Reply::Fine(body) => (200, "application/x-amz-json-1.1", body.to_string()),
+        Reply::Fine(body) => (200, json, body.to_string()),
         Reply::Error(status, code, message) => {
             let mut body = json!({ "__type": code });
             if !message.is_empty() {
                 body["message"] = message.into();
             }
-            (status, "application/x-amz-json-1.1", body.to_string())
+            if service == "sqs" {
+                let fault = if status < 500 { "Sender" } else { "Receiver" };
+                response = response.header("x-amzn-query-error", format!("{code};{fault}"));
+                body["__type"] = format!("com.amazonaws.sqs#{code}").into();
+            }
+            (status, json, body.to_string())
         }
         Reply::Plain(status, text) => (status, "text/html", text.to_owned()),
         Reply::Reset | Reply::Silence => unreachable!("these are no answers"),
     };
-    Response::builder()
-        .status(status)
-        .header("content-type", kind)
-        .header("x-amzn-requestid", "6c8f9f0e-5d3b-4a51-9f0c-0d0b8a9e1c11")
-        .body(Full::from(body))
-        .unwrap()
+    response.status(status).header("content-type", kind).body(Full::from(body)).unwrap()
 }
 
 impl State {
@@ -474,13 +525,18 @@ impl State {
 
     fn reply(&mut self, operation: Operation, region: &str, body: &Value, fault: Option<&Fault>) -> Reply {
         match fault {
-            None | Some(Fault::Meets(_) | Fault::Held) => {}
+            None | Some(Fault::Meets(_) | Fault::Held | Fault::Late(_) | Fault::Overwritten(_) | Fault::Partly(_)) => {}
             Some(Fault::Throttle) => {
-                return Reply::Error(400, "ThrottlingException", "Rate exceeded".to_owned());
+                let code = match operation.service() {
+                    "sqs" => "RequestThrottled",
+                    _ => "ThrottlingException",
+                };
+                return Reply::Error(400, code, "Rate exceeded".to_owned());
             }
             Some(Fault::ServerError) => {
                 let code = match operation.service() {
                     "ssm" => "InternalServerError",
+                    "sqs" => "InternalFailure",
                     _ => "ServerException",
                 };
                 return Reply::Error(500, code, "An internal error occurred.".to_owned());
@@ -503,13 +559,22 @@ impl State {
                 }
             }
         }
-        match operation {
+        let reply = match operation {
+            SendMessageBatch => {
+                let taken = if let Some(Fault::Partly(taken)) = fault { Some(*taken) } else { None };
+                self.send_messages(region, body, taken)
+            }
             GetParameter => self.get_parameter(region, body),
             PutParameter => self.put_parameter(region, body),
             DescribeRepositories => self.describe_repositories(region, body),
             ListTagsForResource => self.list_tags(body),
             _ => self.repository_policy(operation, region, body),
+        };
+        if let (Some(Fault::Overwritten(policy)), Reply::Fine(_)) = (fault, &reply) {
+            self.repositories.entry((region.to_owned(), ecr::repository_name(body))).or_default().policy =
+                policy.clone();
         }
+        reply
     }
 
     fn denied(&self, operation: Operation, region: &str, body: &Value) -> Reply {
@@ -517,6 +582,7 @@ impl State {
             GetParameter | PutParameter => self.parameter_arn(body["Name"].as_str().unwrap_or("")),
             DescribeRepositories => format!("arn:{}:ecr:{region}:{}:repository/*", self.partition, self.account),
             ListTagsForResource => body["resourceArn"].as_str().unwrap_or("").to_owned(),
+            SendMessageBatch => self.queue_arn(),
             _ => format!(
                 "arn:{}:ecr:{region}:{}:repository/{}",
                 self.partition,
@@ -524,7 +590,11 @@ impl State {
                 body["repositoryName"].as_str().unwrap_or("")
             ),
         };
-        let action = operation.action();
+        let action = match operation {
+            // SQS writes its actions small here.
+            SendMessageBatch => operation.action().to_lowercase(),
+            _ => operation.action(),
+        };
         let message = format!(
             "User: arn:{}:sts::{}:assumed-role/ecr-autopolicy/ecr-autopolicy is not authorized to \
              perform: {action} on resource: {resource} because no identity-based policy allows \

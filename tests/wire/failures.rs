@@ -5,12 +5,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::aws::{
-    DeleteRepositoryPolicy, Fault, GetParameter, GetRepositoryPolicy, LOCK_OUT, ListTagsForResource, Often, Operation,
-    SetRepositoryPolicy,
+    DeleteRepositoryPolicy, DescribeRepositories, Fault, GetParameter, GetRepositoryPolicy, LOCK_OUT,
+    ListTagsForResource, Often, Operation, SendMessageBatch, SetRepositoryPolicy,
 };
 use crate::creation::{workloads, workloads_statement};
 use crate::document::policy;
-use crate::event::{created, created_by_ecr, with};
+use crate::event::{created, created_by_ecr, scheduled, with};
 use crate::scenario::{Scenario, check, each, each_at_once, fails, fails_at_write};
 use crate::stage::{Function, Stage};
 
@@ -32,6 +32,8 @@ fn stage_for(operation: Operation) -> (Stage, Value) {
         ListTagsForResource => {
             (Stage::new().configuration(&tags).tagged("team/app", &[("team", "payments")]), created_by_ecr("team/app"))
         }
+        DescribeRepositories => (stage(), scheduled()),
+        SendMessageBatch => (stage().queue(), scheduled()),
         _ => (stage(), created("team/app")),
     }
 }
@@ -50,8 +52,11 @@ fn a_fault_that_passes_is_retried() {
             let (stage, event) = stage_for(operation);
             let mut function = stage.fault(operation, fault, Often::Once).start();
             let response = function.invoke(&event).response();
-            let expected = if operation == DeleteRepositoryPolicy { "removed" } else { "applied" };
-            assert_eq!(outcome(&response), expected);
+            match operation {
+                DeleteRepositoryPolicy => assert_eq!(outcome(&response), "removed"),
+                SendMessageBatch => assert_eq!(response["queued"], 1),
+                _ => assert_eq!(outcome(&response), "applied"),
+            }
             // The first attempt may have been made while the function started.
             let attempts = function.aws.calls().iter().filter(|call| call.operation == operation).count();
             assert_eq!(attempts, 2);

@@ -14,12 +14,13 @@ fn stage(configuration: &Value, live: &str) -> Stage {
 }
 
 /// The configuration with another way to deal with foreign statements.
-fn with_mode(mut configuration: Value, mode: &str) -> Value {
+pub(crate) fn with_mode(mut configuration: Value, mode: &str) -> Value {
     configuration["on_existing_policy"] = json!(mode);
     configuration
 }
 
-fn no_rule_matches() -> Value {
+/// The configuration, for other repositories.
+pub(crate) fn no_rule_matches() -> Value {
     let mut configuration = workloads();
     configuration["rules"][0]["repositories"] = json!(["elsewhere/*"]);
     configuration
@@ -41,7 +42,8 @@ fn lambda_s_own() -> Value {
     })
 }
 
-fn theirs(sid: &str) -> Value {
+/// A statement of somebody else.
+pub(crate) fn theirs(sid: &str) -> Value {
     json!({
         "Sid": sid,
         "Effect": "Allow",
@@ -50,7 +52,8 @@ fn theirs(sid: &str) -> Value {
     })
 }
 
-fn old(sid: &str) -> Value {
+/// A statement of ours that says something else by now.
+pub(crate) fn old(sid: &str) -> Value {
     let mut statement = workloads_statement();
     statement["Sid"] = json!(sid);
     statement["Condition"]["ForAnyValue:StringLike"]["aws:PrincipalOrgPaths"] = json!("o-0000000000/*");

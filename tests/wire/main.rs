@@ -1,7 +1,7 @@
 //! The function from outside: the real `bootstrap` process between a Lambda Runtime API and the
 //! AWS services, all of them on loopback, so that every byte goes over the wire.
 //!
-//! `runtime` plays Lambda, `aws` plays ECR and SSM, `stage` puts both around one process, and
+//! `runtime` plays Lambda, `aws` plays ECR, SSM and SQS, `stage` puts both around one process, and
 //! `scenario` says what one event should lead to. The other modules are the tests, by theme.
 #![expect(
     clippy::indexing_slicing,
@@ -15,19 +15,25 @@ mod architecture;
 #[path = "../aws/mod.rs"]
 mod aws;
 mod certificates;
+mod change;
 mod configuration;
 mod creation;
 mod document;
+mod drift;
 mod event;
 mod exposure;
 mod failures;
 mod guide;
 mod living;
+mod messages;
+mod optout;
 mod parameter;
 mod permissions;
 mod regions;
 mod runtime;
 mod scenario;
 mod source;
+mod spread;
 mod stage;
+mod sweep;
 mod templates;

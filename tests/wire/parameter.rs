@@ -23,7 +23,7 @@ fn stage() -> Stage {
 }
 
 /// How many calls had to wait for another, one after the other.
-fn round_trips(calls: &[Call]) -> usize {
+pub(crate) fn round_trips(calls: &[Call]) -> usize {
     let mut depths: Vec<(u64, usize)> = Vec::new();
     for call in calls {
         let before = depths.iter().filter(|(closed, _)| *closed < call.opened);

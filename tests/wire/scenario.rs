@@ -6,7 +6,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use serde_json::{Value, json};
 
-use crate::aws::{DeleteRepositoryPolicy, GetRepositoryPolicy, ListTagsForResource, Operation, SetRepositoryPolicy};
+use crate::aws::{
+    ACCOUNT, DeleteRepositoryPolicy, DescribeRepositories, GetRepositoryPolicy, ListTagsForResource, Operation, REGION,
+    SetRepositoryPolicy,
+};
 use crate::document::check_document;
 use crate::stage::{Function, Stage};
 
@@ -29,8 +32,13 @@ pub(crate) enum Scenario {
     GoneAtRead,
     /// `GetRepositoryPolicy`, then `SetRepositoryPolicy`, which finds no repository: `gone`.
     GoneAtWrite,
-    /// `ListTagsForResource` somewhere among the calls of the scenario.
+    /// `ListTagsForResource` somewhere among the calls of the scenario, for each `GetRepositoryPolicy` once.
     TagsAreAsked(Box<Scenario>),
+    /// The scenario, and `GetRepositoryPolicy` once more at its end: has somebody else written meanwhile?
+    ReadAgain(Box<Scenario>),
+    /// `DescribeRepositories`, page by page; then for each repository what became of it. Those that stay as they are, at
+    /// `GetRepositoryPolicy` alone, are only counted.
+    Swept(Vec<(&'static str, Became)>, usize),
     /// No call at all, not even for the parameter; ignored, with all of these words in the reason.
     RadioSilence(Vec<&'static str>),
     /// No call at all; the event is refused as `InvalidEvent`.
@@ -41,6 +49,43 @@ pub(crate) enum Scenario {
     /// `GetRepositoryPolicy`, then a refused `SetRepositoryPolicy`; the invocation fails with this
     /// label, and all of these words in its message.
     FailsAtWrite(&'static str, Vec<String>),
+}
+
+/// What becomes of one of many repositories.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Became {
+    /// `GetRepositoryPolicy`, then `SetRepositoryPolicy`: `applied`.
+    Applied,
+    /// The same over foreign statements, so that the policy is read again: `applied`.
+    Merged,
+    /// `GetRepositoryPolicy`, then `DeleteRepositoryPolicy`: `removed`.
+    Deleted,
+    /// `GetRepositoryPolicy`, then `SetRepositoryPolicy` with what is not ours, which is read again: `removed`.
+    Reduced,
+    /// `GetRepositoryPolicy` alone: `skipped`.
+    Skipped,
+    /// `GetRepositoryPolicy` alone: `gone`.
+    Gone,
+}
+
+impl Became {
+    fn outcome(self) -> &'static str {
+        match self {
+            Became::Applied | Became::Merged => "applied",
+            Became::Deleted | Became::Reduced => "removed",
+            Became::Skipped => "skipped",
+            Became::Gone => "gone",
+        }
+    }
+
+    fn calls(self) -> &'static [Operation] {
+        match self {
+            Became::Applied => &[GetRepositoryPolicy, SetRepositoryPolicy],
+            Became::Merged | Became::Reduced => &[GetRepositoryPolicy, SetRepositoryPolicy, GetRepositoryPolicy],
+            Became::Deleted => &[GetRepositoryPolicy, DeleteRepositoryPolicy],
+            Became::Skipped | Became::Gone => &[GetRepositoryPolicy],
+        }
+    }
 }
 
 /// `FailsUnwritten` with words that are literals.
@@ -92,13 +137,20 @@ impl Function {
     pub(crate) fn check(&mut self, event: &Value, scenario: Scenario) -> Value {
         let before = self.aws.policies();
         let answer = self.invoke(event);
+        let (again, scenario) = match scenario {
+            Scenario::ReadAgain(scenario) => (true, *scenario),
+            scenario => (false, scenario),
+        };
         let (tags, scenario) = match scenario {
-            Scenario::TagsAreAsked(scenario) => (1, *scenario),
+            Scenario::TagsAreAsked(scenario) => (self.count(GetRepositoryPolicy), *scenario),
             scenario => (0, scenario),
         };
         let mut calls = self.ecr_calls();
         assert_eq!(self.count(ListTagsForResource), tags, "the calls for tags, of {calls:?}");
         calls.retain(|operation| *operation != ListTagsForResource);
+        if again {
+            assert_eq!(calls.pop(), Some(GetRepositoryPolicy), "it was not read again");
+        }
         let parameter_reads = self.calls().len() - self.ecr_calls().len();
         assert!(parameter_reads <= 1, "the parameter was read {parameter_reads} times");
 
@@ -189,8 +241,53 @@ impl Function {
                 self.check_message(&failure.message, kind, &words);
                 json!(failure.message)
             }
-            Scenario::TagsAreAsked(_) => panic!("tags are asked for once"),
+            Scenario::Swept(expected, unchanged) => {
+                let response = answer.response();
+                self.check_sweep(&response, &expected, unchanged);
+                response
+            }
+            Scenario::TagsAreAsked(_) | Scenario::ReadAgain(_) => panic!("the wrappers stand in another order"),
         }
+    }
+
+    #[track_caller]
+    fn check_sweep(&self, response: &Value, expected: &[(&'static str, Became)], unchanged: usize) {
+        let keys: Vec<&String> = response.as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["outcomes", "unchanged"], "{response:#}");
+        let arn = |name: &str| format!("arn:aws:ecr:{REGION}:{ACCOUNT}:repository/{name}");
+        let outcomes: BTreeMap<String, String> =
+            expected.iter().map(|(name, became)| (arn(name), became.outcome().to_owned())).collect();
+        let text = |outcome: &Value, key: &str| outcome[key].as_str().unwrap().to_owned();
+        let listed = response["outcomes"].as_array().unwrap();
+        let found: BTreeMap<String, String> =
+            listed.iter().map(|outcome| (text(outcome, "repository"), text(outcome, "outcome"))).collect();
+        assert_eq!((found, listed.len()), (outcomes, expected.len()), "{response:#}");
+        assert_eq!(response["unchanged"], json!(unchanged), "{response:#}");
+
+        let mut calls = self.calls_by_repository();
+        for (name, became) in expected {
+            assert_eq!(calls.remove(*name).as_deref(), Some(became.calls()), "the calls for `{name}`");
+        }
+        assert_eq!(calls.len(), unchanged, "{calls:?}");
+        assert!(calls.values().all(|calls| calls == &[GetRepositoryPolicy]), "{calls:?}");
+        let operations = self.calls().into_iter().map(|call| call.operation);
+        let mut listing =
+            operations.filter(|operation| !matches!(operation, Operation::GetParameter | ListTagsForResource));
+        assert_eq!(listing.next(), Some(DescribeRepositories), "the list was not the first");
+        let mut rest = listing.skip_while(|operation| *operation == DescribeRepositories);
+        assert!(rest.all(|operation| operation != DescribeRepositories), "the list was read beside the work");
+    }
+
+    /// The calls about policies that the last event led to.
+    pub(crate) fn calls_by_repository(&self) -> BTreeMap<String, Vec<Operation>> {
+        let mut calls: BTreeMap<String, Vec<Operation>> = BTreeMap::new();
+        for call in self.calls() {
+            if [GetRepositoryPolicy, SetRepositoryPolicy, DeleteRepositoryPolicy].contains(&call.operation) {
+                let name = call.body["repositoryName"].as_str().unwrap().to_owned();
+                calls.entry(name).or_default().push(call.operation);
+            }
+        }
+        calls
     }
 
     fn managed_sids(&self, document: &Value) -> Vec<String> {

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::aws::{ACCOUNT, Aws, Call, Fault, GetParameter, Often, Operation, PARAMETER, REGION};
+use crate::aws::{
+    ACCOUNT, Aws, Call, Fault, GetParameter, Message, Often, Operation, PARAMETER, Parameter, REGION, WORK_QUEUE,
+};
 use crate::runtime::{Answer, Process};
 
 /// What Lambda would give an invocation where a test does not say otherwise.
@@ -77,6 +79,29 @@ impl Stage {
         self
     }
 
+    /// The parameter holds this configuration, under another name than usual.
+    pub(crate) fn parameter_of(self, name: &str, configuration: &Value) -> Stage {
+        self.aws.set_parameter_of(name, Parameter::new(&configuration.to_string(), "String"));
+        self
+    }
+
+    /// Sweeps are spread over a queue.
+    pub(crate) fn queue(self) -> Stage {
+        self.aws.set_queue();
+        self.env("WORK_QUEUE_URL", WORK_QUEUE)
+    }
+
+    /// The list of repositories has no more than so many on a page.
+    pub(crate) fn page(self, most: usize) -> Stage {
+        self.aws.set_page(most);
+        self
+    }
+
+    /// There are repositories without a policy.
+    pub(crate) fn repositories<Name: AsRef<str>>(self, names: impl IntoIterator<Item = Name>) -> Stage {
+        names.into_iter().fold(self, |stage, name| stage.repository(name.as_ref()))
+    }
+
     /// There is a repository without a policy.
     pub(crate) fn repository(self, name: &str) -> Stage {
         self.aws.set_repository(&self.region, name, None);
@@ -104,6 +129,12 @@ impl Stage {
     /// An operation fails.
     pub(crate) fn fault(self, operation: Operation, fault: Fault, often: Often) -> Stage {
         self.aws.set_fault(operation, fault, often);
+        self
+    }
+
+    /// An operation fails for one repository.
+    pub(crate) fn fault_of(self, repository: &str, operation: Operation, fault: Fault, often: Often) -> Stage {
+        self.aws.set_fault_of(repository, operation, fault, often);
         self
     }
 
@@ -186,6 +217,11 @@ impl Function {
     /// How often this operation was called for the last event.
     pub(crate) fn count(&self, operation: Operation) -> usize {
         self.calls().iter().filter(|call| call.operation == operation).count()
+    }
+
+    /// The messages that were put on the queue since the last look, in their order.
+    pub(crate) fn messages(&self) -> Vec<Message> {
+        self.aws.take_messages()
     }
 
     /// The text of the last policy that was sent for the last event.
