@@ -254,11 +254,14 @@ impl Controller {
         let mut written = None;
         let mut fresh = FRESH;
         let mut rounds = 0;
-        while rounds < ROUNDS {
+        loop {
             let read = Instant::now();
             let planned = self.plan(target, wanted, deadline).await?;
             if !planned.changes() {
                 return Ok(written.unwrap_or(planned));
+            }
+            if rounds == ROUNDS {
+                break;
             }
             match self.carry_out(&planned, deadline.within(fresh)).await {
                 Ok(()) => rounds += 1,

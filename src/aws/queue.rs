@@ -4,12 +4,17 @@ use std::time::Duration;
 
 use aws_sdk_sqs::{Client, error::BuildError, types::SendMessageBatchRequestEntry};
 
+use tokio::time::sleep;
+
 use super::{
     call::{Call, Deadline},
     connection::Connection,
     pacer::Pacer,
 };
 use crate::error::Error;
+
+/// Before what the queue did not take is sent again.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// The most that `SendMessageBatch` takes.
 const BATCH: usize = 10;
@@ -49,9 +54,12 @@ impl WorkQueue {
                 let request = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries.clone()));
                 let answer = call.send(&self.pacer, async || request.clone().send().await).await;
                 let failed = answer.map_err(|error| call.explain(&error))?.failed;
-                if let Some(first) = failed.first().filter(|first| first.sender_fault || deadline.left().is_zero()) {
+                if let Some(first) = failed.first().filter(|first| first.sender_fault || deadline.left() <= PAUSE) {
                     let message = first.message.as_deref().unwrap_or_default();
                     return Err(unavailable(format!("{}: {message}", first.code)));
+                }
+                if !failed.is_empty() {
+                    sleep(PAUSE).await;
                 }
                 entries.retain(|entry| failed.iter().any(|failed| failed.id == entry.id));
             }

@@ -205,7 +205,7 @@ fn a_queue_that_cannot_be_written_fails_the_sweep() {
         (Fault::ServerError, "ServiceUnavailable", &["sqs:SendMessage"]),
         (Fault::Silence, "ServiceUnavailable", &["sqs:SendMessage"]),
         (Fault::Refused(nothing, "The specified queue does not exist."), "ServiceUnavailable", &[nothing, WORK_QUEUE]),
-        (Fault::Partly(1), "ServiceUnavailable", &["sqs:SendMessage", "InternalError"]),
+        (Fault::Partly(0), "ServiceUnavailable", &["sqs:SendMessage", "InternalError"]),
     ];
     each_at_once(cases, |(fault, kind, words)| {
         let mut function = stage().repositories(names(60)).start();
