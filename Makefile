@@ -9,7 +9,7 @@ PYTHON := $(shell command -v python3)
 READY := .venv/.ready
 BUILT := .aws-sam/local/template.yaml
 CLI := target/debug/ecr-autopolicy
-SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src policies .cargo -type f)
+SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src policies -type f)
 
 # The function is built for the machine that runs it here; deployed to AWS, it is arm64 unless you say otherwise.
 MACHINE := $(shell uname -m)

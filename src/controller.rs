@@ -1,6 +1,6 @@
 //! One repository: read, reconcile, write, report.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use serde::{Serialize, Serializer};
 use tokio::time::Instant;
@@ -12,6 +12,7 @@ use crate::{
     policy::{
         document::{Document, Statement},
         principal,
+        sameness::Meaning,
         sid::SidPrefix,
     },
     reconcile::{Impossible, Plan, Reason, reconcile},
@@ -89,6 +90,9 @@ pub struct Report {
     /// Why, for the log.
     #[serde(skip)]
     pub why: &'static str,
+    /// The ids of the statements that were written, changed or taken away, for the log.
+    #[serde(skip)]
+    pub changed: Vec<String>,
 }
 
 impl Report {
@@ -101,6 +105,7 @@ impl Report {
             rules: Vec::new(),
             statements: Vec::new(),
             why: "the repository no longer exists",
+            changed: Vec::new(),
         }
     }
 }
@@ -167,10 +172,29 @@ impl Planned {
         }
     }
 
+    /// The ids of the statements that are in only one of the two documents, the policy's and the planned one.
+    fn changed(&self) -> Vec<String> {
+        let current = self.current.as_ref().map_or(&[][..], |document| &document.statements);
+        let next = match &self.plan {
+            Plan::Set(document) => &document.statements,
+            Plan::Delete => &[][..],
+            Plan::Leave(_) => return Vec::new(),
+        };
+        let lacks = |statements: &[Statement], wanted: &Statement| {
+            !statements
+                .iter()
+                .any(|statement| statement.sid() == wanted.sid() && Meaning::of(statement) == Meaning::of(wanted))
+        };
+        let written = next.iter().filter(|statement| lacks(current, statement));
+        let taken = current.iter().filter(|statement| lacks(next, statement));
+        let sids = written.chain(taken).map(|statement| statement.sid().unwrap_or("(without a Sid)").to_owned());
+        sids.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
     /// What is reported when it has been carried out.
     #[must_use]
     pub fn into_report(self) -> Report {
-        let (outcome, why) = (self.outcome(), self.why());
+        let (outcome, why, changed) = (self.outcome(), self.why(), self.changed());
         let sids = self.desired.statements.iter().filter_map(Statement::sid).map(str::to_owned);
         Report {
             repository: self.repository.arn(),
@@ -178,6 +202,7 @@ impl Planned {
             statements: if outcome == Outcome::Skipped { Vec::new() } else { sids.collect() },
             rules: self.desired.rules,
             why,
+            changed,
         }
     }
 }

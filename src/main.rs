@@ -1,15 +1,16 @@
 //! The Lambda function `bootstrap`: reads its environment once, then hands every event to the library.
 
 use std::{
+    io::{Write, stdout},
     process::ExitCode,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use ecr_autopolicy::{
-    aws::{ConfigurationParameter, Connection, Deadline, Origin, ParameterClient, RegistryClient, WorkQueue},
+    aws::{ConfigurationParameter, Connection, Deadline, ParameterClient, RegistryClient, WorkQueue},
     controller::Controller,
     error::Error,
-    function::{Answer, Function, Settings},
+    function::{Answer, Function, Journal, Settings},
 };
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use serde_json::Value;
@@ -18,6 +19,9 @@ use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::Subscriber
 
 /// What is kept back of an invocation's time, to answer before Lambda ends the process.
 const TO_ANSWER: Duration = Duration::from_millis(500);
+
+/// How long the first event waits at most for what is prepared for it.
+const TO_PREPARE: Duration = Duration::from_secs(2);
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
@@ -51,27 +55,40 @@ fn start_log() {
     let log = tracing_subscriber::fmt().with_max_level(level).with_target(false).with_ansi(false);
     match variable("AWS_LAMBDA_LOG_FORMAT").as_deref() {
         Some("Text") => log.finish().with(once).init(),
-        _ => log.json().flatten_event(true).with_span_list(false).finish().with(once).init(),
+        _ => log.json().flatten_event(true).with_current_span(false).with_span_list(false).finish().with(once).init(),
     }
 }
 
 async fn start() -> Result<Function, Error> {
     let settings = Settings::read(variable)?;
-    let connection = Connection::open(Origin { ca_bundle: settings.ca_bundle, ..Origin::default() })
-        .await
-        .map_err(|error| Error::ConfigurationInvalid { name: "AWS_CA_BUNDLE".to_owned(), reason: error.to_string() })?;
+    let connection = Connection::from_variables(variable)?;
+    let region = connection.sdk_config().region().map(ToString::to_string);
     let parameter = ParameterClient::new(&connection, settings.parameter);
     let parameter = ConfigurationParameter::new(parameter, settings.prefix.clone(), settings.keep);
     let queue = settings.work_queue.map(|url| WorkQueue::new(&connection, url));
     let controller = Controller::new(RegistryClient::new(connection), settings.prefix);
-    Ok(Function::new(controller.reading_tags(settings.read_tags), parameter, queue))
+    let function = Function::new(controller.reading_tags(settings.read_tags), parameter, queue);
+    // Lambda gives a whole processor until the first event is asked for, and less afterwards.
+    function.prepare(region.as_deref(), Deadline::after(TO_PREPARE)).await;
+    Ok(function)
 }
 
 async fn handle(function: &Function, event: LambdaEvent<Value>) -> Result<Answer, Diagnostic> {
     let (event, context) = event.into_parts();
     let deadline = deadline(Duration::from_millis(context.deadline));
-    let answer = function.handle(event, &context.invoked_function_arn, deadline).await;
+    let journal = Journal::new(&context.request_id);
+    let answer = function.handle(event, &context.invoked_function_arn, &journal, deadline).await;
+    print(&journal.metrics().lines(&context.env_config.function_name, SystemTime::now()));
     answer.map_err(|error| Diagnostic { error_type: error.label().to_owned(), error_message: error.to_string() })
+}
+
+/// The log is where CloudWatch reads metrics.
+fn print(lines: &[String]) {
+    let mut out = stdout().lock();
+    for line in lines {
+        // There is nobody to tell that nobody listens.
+        let _lost = writeln!(out, "{line}");
+    }
 }
 
 /// `end` is when Lambda ends the invocation, since the Unix epoch.

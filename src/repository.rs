@@ -141,7 +141,7 @@ fn is_region(text: &str) -> bool {
 /// The partition of a Region, by the Region's prefix.
 ///
 /// Source: the `regionRegex` of each partition in the SDKs' `partitions.json`.
-fn partition_of(region: &str) -> &'static str {
+pub(crate) fn partition_of(region: &str) -> &'static str {
     const BY_PREFIX: [(&str, &str); 7] = [
         ("cn-", "aws-cn"),
         ("us-gov-", "aws-us-gov"),

@@ -9,7 +9,7 @@ use aws_sdk_ecr::{
 };
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::pacer::Pacer;
+use super::{pacer::Pacer, timing};
 use crate::error::Error;
 
 /// A call that answers at all answers in milliseconds; a longer silence is a lost connection.
@@ -103,6 +103,17 @@ impl Call {
         pacer: &Pacer,
         attempt: impl AsyncFn() -> Result<T, SdkError<E, HttpResponse>>,
     ) -> Result<T, SdkError<E, HttpResponse>> {
+        let start = Instant::now();
+        let answer = self.send_until_deadline(pacer, attempt).await;
+        timing::took(self.action, start.elapsed());
+        answer
+    }
+
+    async fn send_until_deadline<T, E: ProvideErrorMetadata>(
+        &self,
+        pacer: &Pacer,
+        attempt: impl AsyncFn() -> Result<T, SdkError<E, HttpResponse>>,
+    ) -> Result<T, SdkError<E, HttpResponse>> {
         let end = self.deadline.end;
         let mut pause = FIRST_PAUSE;
         let mut unreachable_since = None;
@@ -136,6 +147,7 @@ impl Call {
                 }
                 Again::Throttled => {
                     pacer.refused(sent);
+                    timing::refused();
                     unreachable_since = None;
                 }
                 Again::Unreachable => {

@@ -1,13 +1,16 @@
 //! The configuration that the parameter holds, kept for a while.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, SystemTime},
 };
 
 use tokio::time::Instant;
 
-use super::{call::Deadline, parameter::ParameterClient};
+use super::{
+    call::Deadline,
+    parameter::{ParameterClient, Stored},
+};
 use crate::{configuration::Configuration, error::Error, policy::sid::SidPrefix, repository::Registry};
 
 /// The parameter, and the configuration that it last held.
@@ -16,17 +19,24 @@ pub struct ConfigurationParameter {
     parameter: ParameterClient,
     prefix: SidPrefix,
     keep: Duration,
-    kept: Mutex<Option<Kept>>,
+    kept: Mutex<Option<Kept<Arc<Configuration>>>>,
+    /// What was read before it was known for which registry.
+    fetched: Mutex<Option<Kept<Stored>>>,
 }
 
-#[derive(Debug)]
-struct Kept {
-    configuration: Arc<Configuration>,
+/// A value, and when it was read.
+#[derive(Clone, Debug)]
+struct Kept<T> {
+    value: T,
     read: Instant,
     read_at: SystemTime,
 }
 
-impl Kept {
+impl<T> Kept<T> {
+    fn is_usable(&self, keep: Duration, since: SystemTime) -> bool {
+        self.age() < keep && self.read_at >= since
+    }
+
     /// The greater of two: the one clock can stand still while Lambda freezes the process, the other can be set back.
     fn age(&self) -> Duration {
         self.read.elapsed().max(self.read_at.elapsed().unwrap_or_default())
@@ -37,7 +47,7 @@ impl ConfigurationParameter {
     /// The configuration in this parameter, read again when the value is older than `keep`.
     #[must_use]
     pub fn new(parameter: ParameterClient, prefix: SidPrefix, keep: Duration) -> Self {
-        Self { parameter, prefix, keep, kept: Mutex::default() }
+        Self { parameter, prefix, keep, kept: Mutex::default(), fetched: Mutex::default() }
     }
 
     /// The configuration. An invalid one is not kept, so that its repair counts at once.
@@ -59,22 +69,40 @@ impl ConfigurationParameter {
         since: SystemTime,
         deadline: Deadline,
     ) -> Result<Arc<Configuration>, Error> {
-        if let Some(kept) = &*self.kept()
-            && kept.age() < self.keep
-            && kept.read_at >= since
-        {
-            return Ok(Arc::clone(&kept.configuration));
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(kept) = kept.filter(|kept| kept.is_usable(self.keep, since)) {
+            return Ok(kept.value);
         }
-        let now = (Instant::now(), SystemTime::now());
-        let stored = self.parameter.read(deadline).await?;
-        let (configuration, warnings) = Configuration::parse(&stored.value, &self.prefix, registry)
+        let fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Kept { value, read, read_at } = match fetched.filter(|fetched| fetched.is_usable(self.keep, since)) {
+            Some(fetched) => fetched,
+            None => self.read(deadline).await?,
+        };
+        let (configuration, warnings) = Configuration::parse(&value.value, &self.prefix, registry)
             .map_err(|findings| Error::configuration_invalid(self.name(), &findings))?;
         for warning in &warnings.0 {
             tracing::warn!(parameter = self.name(), %warning, "configuration");
         }
-        let configuration = Arc::new(configuration);
-        *self.kept() = Some(Kept { configuration: Arc::clone(&configuration), read: now.0, read_at: now.1 });
-        Ok(configuration)
+        let value = Arc::new(configuration);
+        let kept = Kept { value: Arc::clone(&value), read, read_at };
+        *self.kept.lock().unwrap_or_else(PoisonError::into_inner) = Some(kept);
+        Ok(value)
+    }
+
+    /// Reads the parameter ahead of the first event. If that fails, the event reads it.
+    pub async fn fetch(&self, deadline: Deadline) {
+        if self.keep.is_zero() {
+            return;
+        }
+        match self.read(deadline).await {
+            Ok(read) => *self.fetched.lock().unwrap_or_else(PoisonError::into_inner) = Some(read),
+            Err(error) => tracing::debug!(%error, "the parameter was not read ahead"),
+        }
+    }
+
+    async fn read(&self, deadline: Deadline) -> Result<Kept<Stored>, Error> {
+        let (read, read_at) = (Instant::now(), SystemTime::now());
+        Ok(Kept { value: self.parameter.read(deadline).await?, read, read_at })
     }
 
     /// How long a configuration is used that was read.
@@ -87,9 +115,5 @@ impl ConfigurationParameter {
     #[must_use]
     pub fn name(&self) -> &str {
         self.parameter.name()
-    }
-
-    fn kept(&self) -> MutexGuard<'_, Option<Kept>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,8 +1,8 @@
 //! SSM: a parameter.
 
-use aws_config::Region;
 use aws_sdk_ssm::{
     Client,
+    config::Region,
     error::ProvideErrorMetadata,
     operation::get_parameter::GetParameterError,
     types::{Parameter, ParameterType},

@@ -5,9 +5,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use aws_config::Region;
 use aws_sdk_ecr::{
     Client,
+    config::Region,
     error::ProvideErrorMetadata,
     operation::{
         delete_repository_policy::DeleteRepositoryPolicyError, describe_repositories::DescribeRepositoriesError,
@@ -71,6 +71,13 @@ impl RegistryClient {
     #[must_use]
     pub fn new(connection: Connection) -> Self {
         Self { connection, by_region: Mutex::default() }
+    }
+
+    /// Opens a connection to ECR in a Region, for the first call to use.
+    pub async fn connect(&self, region: &str) {
+        let opener = aws_sdk_ecr::Config::builder().http_client(self.connection.http.opener());
+        let request = self.regional(region).client.describe_repositories().customize().config_override(opener);
+        let _never_sent = request.send().await;
     }
 
     /// The repository's policy, as ECR words it; `None` where it has none.

@@ -7,7 +7,7 @@ use clap::value_parser;
 use ecr_autopolicy::{
     aws::{ConfigurationParameter, Deadline, ParameterClient, RegistryClient},
     controller::Controller,
-    function::{Answer, Function},
+    function::{Answer, Function, Journal},
     policy::sid::SidPrefix,
     repository::Registry,
 };
@@ -67,7 +67,8 @@ pub(crate) async fn run(args: &HandleArgs, printer: &Printer) -> anyhow::Result<
     let parameter = ConfigurationParameter::new(parameter, prefix.clone(), Duration::ZERO);
     let controller = Controller::new(RegistryClient::new(aws.connection), prefix).reading_tags(args.read_tags);
     let function = Function::new(controller, parameter, None);
-    let answer = function.handle(event, &arn, Deadline::after(Duration::from_secs(args.timeout))).await;
+    let deadline = Deadline::after(Duration::from_secs(args.timeout));
+    let answer = function.handle(event, &arn, &Journal::new(""), deadline).await;
     let answer = answer.map_err(|error| anyhow::anyhow!("{}: {error}", error.label()))?;
     printer.result(|| text(&answer), &answer)?;
     Ok(match answer {

@@ -1,6 +1,6 @@
 //! The function's environment variables.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use crate::{error::Error, policy::sid::SidPrefix};
 
@@ -17,8 +17,6 @@ pub struct Settings {
     pub work_queue: Option<String>,
     /// Whether a repository's tags are read to see if it opts out, though no rule asks for them.
     pub read_tags: bool,
-    /// A file of certificates to trust in place of the system's.
-    pub ca_bundle: Option<PathBuf>,
 }
 
 impl Settings {
@@ -56,7 +54,6 @@ impl Settings {
             prefix,
             work_queue: variable("WORK_QUEUE_URL"),
             read_tags,
-            ca_bundle: variable("AWS_CA_BUNDLE").map(PathBuf::from),
         })
     }
 }

@@ -11,10 +11,10 @@ use super::{
     Function,
     answer::EventAnswer,
     event::{Part, Sweep},
-    log,
+    journal::Entry,
 };
 use crate::{
-    aws::{Deadline, WorkQueue},
+    aws::{Deadline, WorkQueue, timed},
     controller::{Outcome, Report, Target, Wanted, reported},
     error::Error,
     repository::{Registry, Repository},
@@ -46,8 +46,8 @@ struct Swept {
 
 impl Function {
     /// Brings the repositories in line, or has the work queue see to it.
-    pub(super) async fn sweep(&self, sweep: Sweep, deadline: Deadline) -> Result<EventAnswer, Error> {
-        let Sweep { registry, since, part } = sweep;
+    pub(super) async fn sweep(&self, sweep: Sweep, entry: Entry<'_>, deadline: Deadline) -> Result<EventAnswer, Error> {
+        let Sweep { registry, since, part, scheduled } = sweep;
         let since = since.unwrap_or_else(now);
         // Nothing is listed, and nothing put on the queue, for a configuration that cannot be used.
         let configuration = self.parameter.configuration_since(&registry, time(since), deadline).await?;
@@ -56,17 +56,20 @@ impl Function {
             Part::Repositories(repositories) => {
                 // What fails has to be handed on, and that takes time, too.
                 let work = deadline.within(deadline.left() * 4 / 5);
-                let swept = self.bring_all_in_line(repositories, wanted, work).await;
-                return self.hand_on_failures(swept, since, deadline).await;
+                let swept = self.bring_all_in_line(repositories, wanted, scheduled, entry, work).await;
+                return self.hand_on_failures(swept, since, scheduled, deadline).await;
             }
             Part::All => None,
             Part::From(token) => Some(token),
         };
         match &self.queue {
-            Some(queue) => self.spread(queue, &registry, from, since, deadline).await,
+            Some(queue) => {
+                let sweep_of = |part| Sweep { registry: registry.clone(), since: Some(since), part, scheduled };
+                self.spread(queue, &registry, from, sweep_of, entry, deadline).await
+            }
             None => {
                 let repositories = self.list(&registry, from, deadline).await?;
-                let swept = self.bring_all_in_line(repositories, wanted, deadline).await;
+                let swept = self.bring_all_in_line(repositories, wanted, scheduled, entry, deadline).await;
                 swept.answer()
             }
         }
@@ -79,7 +82,8 @@ impl Function {
         queue: &WorkQueue,
         registry: &Registry,
         mut next: Option<String>,
-        since: u64,
+        sweep_of: impl Fn(Part) -> Sweep,
+        entry: Entry<'_>,
         deadline: Deadline,
     ) -> Result<EventAnswer, Error> {
         let until = deadline.left() / LEFT_FOR_THE_END;
@@ -87,22 +91,19 @@ impl Function {
         loop {
             let (repositories, token) = self.page(registry, next.as_deref(), deadline).await?;
             queued += repositories.len();
-            let message = |repositories: &[Repository]| {
-                let part = Part::Repositories(repositories.to_vec());
-                Sweep { registry: registry.clone(), since: Some(since), part }.to_message()
-            };
+            let message =
+                |repositories: &[Repository]| sweep_of(Part::Repositories(repositories.to_vec())).to_message();
             let messages: Vec<_> = repositories.chunks(IN_A_MESSAGE).map(message).collect();
             queue.send(&messages, Duration::ZERO, deadline).await?;
             next = token;
             let Some(token) = &next else { break };
             if deadline.left() < until {
-                let part = Part::From(token.clone());
-                let rest = Sweep { registry: registry.clone(), since: Some(since), part };
+                let rest = sweep_of(Part::From(token.clone()));
                 queue.send(&[rest.to_message()], Duration::ZERO, deadline).await?;
                 break;
             }
         }
-        log::spread(registry, queued, next.is_some());
+        entry.spread(registry, queued, next.is_some());
         Ok(EventAnswer { queued: Some(queued), ..EventAnswer::default() })
     }
 
@@ -146,16 +147,24 @@ impl Function {
         }
     }
 
-    async fn bring_all_in_line(&self, repositories: Vec<Repository>, wanted: Wanted<'_>, deadline: Deadline) -> Swept {
+    async fn bring_all_in_line(
+        &self,
+        repositories: Vec<Repository>,
+        wanted: Wanted<'_>,
+        scheduled: bool,
+        entry: Entry<'_>,
+        deadline: Deadline,
+    ) -> Swept {
         let results = in_order(stream::iter(repositories), pending::<()>(), async |repository: Repository| {
             let target = Target { repository, tags: None };
-            let settled = reported(&target.repository, self.controller.settle(&target, wanted, deadline).await);
+            let (settled, calls) = timed(self.controller.settle(&target, wanted, deadline)).await;
+            let settled = reported(&target.repository, settled);
+            entry.swept(scheduled, &target.repository, &settled, &calls);
             (target.repository, settled)
         });
         pin_mut!(results);
         let mut swept = Swept::default();
         while let Some((repository, settled)) = results.next().await {
-            log::swept(&repository, &settled);
             match settled {
                 Ok(report) if report.outcome == Outcome::Unchanged => swept.unchanged += 1,
                 Ok(report) => swept.changed.push(report),
@@ -167,12 +176,19 @@ impl Function {
 
     /// A repository that fails alone fails its message; one that failed beside others gets a message of its own, so
     /// that in the end the failure queue names those that failed and no others.
-    async fn hand_on_failures(&self, mut swept: Swept, since: u64, deadline: Deadline) -> Result<EventAnswer, Error> {
+    async fn hand_on_failures(
+        &self,
+        mut swept: Swept,
+        since: u64,
+        scheduled: bool,
+        deadline: Deadline,
+    ) -> Result<EventAnswer, Error> {
         let alone = swept.changed.len() + swept.unchanged + swept.failed.len() == 1;
         if let Some(queue) = self.queue.as_ref().filter(|_| !alone && !swept.failed.is_empty()) {
             let message = |(repository, _): &(Repository, Error)| {
                 let part = Part::Repositories(vec![repository.clone()]);
-                Sweep { registry: repository.registry().clone(), since: Some(since), part }.to_message()
+                let registry = repository.registry().clone();
+                Sweep { registry, since: Some(since), part, scheduled }.to_message()
             };
             let messages: Vec<_> = swept.failed.iter().map(message).collect();
             queue.send(&messages, BEFORE_ANOTHER_TRY, deadline).await?;

@@ -225,6 +225,7 @@ struct State {
 struct Shared {
     state: Mutex<State>,
     clock: AtomicU64,
+    connections: AtomicUsize,
     events: Arc<AtomicUsize>,
 }
 
@@ -252,6 +253,7 @@ impl Aws {
         SERVERS.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let shared = Arc::clone(&served);
+                shared.connections.fetch_add(1, Ordering::SeqCst);
                 tokio::spawn(async move {
                     let service = service_fn(move |request| serve(Arc::clone(&shared), request));
                     // A fault that closes the connection ends here, as does a killed process.
@@ -267,6 +269,11 @@ impl Aws {
     /// Where they listen.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// How many connections there were.
+    pub(crate) fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::SeqCst)
     }
 
     /// The counter of events that dates the calls.

@@ -187,7 +187,7 @@ fn a_sweep() -> impl Strategy<Value = Sweep> {
                 1 => Part::From(token),
                 _ => Part::Repositories(ours.collect()),
             };
-            Some(Sweep { registry, since, part })
+            Some(Sweep { registry, since, part, scheduled: false })
         },
     )
 }

@@ -79,6 +79,9 @@ struct Inbox {
     handed_out: Arc<AtomicUsize>,
 }
 
+/// What a line of metrics begins with.
+const METRICS: &str = r#"{"_aws":"#;
+
 /// A started `bootstrap` with the Runtime API that it talks to.
 pub(crate) struct Process {
     child: Child,
@@ -196,9 +199,19 @@ impl Process {
         self.inbox.init_errors.lock().unwrap().clone()
     }
 
-    /// Everything that it wrote to standard output and standard error until now.
+    /// Everything that it wrote to standard output and standard error until now, but for metrics.
     pub(crate) fn logs(&self) -> String {
-        self.logs.lock().unwrap().join("\n")
+        self.lines(|line| !line.starts_with(METRICS))
+    }
+
+    /// The metrics among it.
+    pub(crate) fn metrics(&self) -> String {
+        self.lines(|line| line.starts_with(METRICS))
+    }
+
+    fn lines(&self, are: impl Fn(&str) -> bool) -> String {
+        let logs = self.logs.lock().unwrap();
+        logs.iter().map(String::as_str).filter(|line| are(line)).collect::<Vec<_>>().join("\n")
     }
 
     /// Waits until a line of the log contains `text`. The log comes through a pipe of its own, so

@@ -65,8 +65,11 @@ fn not_in_line(function: &Function) -> Vec<String> {
 
 #[test]
 fn the_registry_is_put_on_the_queue_in_parts_of_25() {
-    let events = [scheduled(), scheduled_by_scheduler(), parameter_changed("Update", PARAMETER)];
-    each(events, |event| {
+    const SCHEDULED: [&str; 5] = ["registry", "region", "since", "scheduled", "repositories"];
+    let of_schedule = [scheduled(), scheduled_by_scheduler()].map(|event| (event, SCHEDULED.to_vec()));
+    let of_change =
+        (parameter_changed("Update", PARAMETER), SCHEDULED.into_iter().filter(|key| *key != "scheduled").collect());
+    each(of_schedule.into_iter().chain([of_change]), |(event, expected)| {
         let mut function = stage().repositories(names(60)).start();
         let before = now();
         let response = function.invoke(&event).response();
@@ -83,7 +86,7 @@ fn the_registry_is_put_on_the_queue_in_parts_of_25() {
             assert_eq!(message.delay, Some(0));
             let sweep = message.json()["sweep"].clone();
             let keys: Vec<&String> = sweep.as_object().unwrap().keys().collect();
-            assert_eq!(keys, ["registry", "region", "since", "repositories"]);
+            assert_eq!(keys, expected);
             assert_eq!((&sweep["registry"], &sweep["region"]), (&json!(ACCOUNT), &json!(REGION)));
             let since = sweep["since"].as_u64().unwrap();
             assert!((before..=after).contains(&since), "{since} is not between {before} and {after}");
@@ -161,7 +164,7 @@ fn a_list_that_takes_too_long_is_handed_to_the_next_invocation() {
             assert_eq!(rest.delay, Some(0));
             let sweep = rest.json()["sweep"].clone();
             let keys: Vec<&String> = sweep.as_object().unwrap().keys().collect();
-            assert_eq!(keys, ["registry", "region", "since", "next"]);
+            assert_eq!(keys, ["registry", "region", "since", "scheduled", "next"]);
             assert_eq!(sweep["since"], *since.get_or_insert(sweep["since"].clone()), "the sweep began anew");
             assert!(sweep["next"].as_str().is_some_and(|token| !token.is_empty()));
             event = delivery(&[rest.body]);
@@ -262,12 +265,12 @@ fn a_part_reads_a_configuration_that_is_older_than_its_sweep_once_more() {
 }
 
 #[test]
-fn one_process_reads_the_configuration_once_for_the_whole_of_a_sweep() {
+fn one_process_reads_the_configuration_ahead_and_once_for_the_whole_of_a_sweep() {
     let mut function = stage().repositories(names(100)).env("POLICY_CACHE_SECONDS", "300").start();
     function.invoke(&scheduled()).response();
     work_off(&mut function);
     assert_eq!(not_in_line(&function), Vec::<String>::new());
-    assert_eq!(function.aws.calls().iter().filter(|call| call.operation == GetParameter).count(), 1);
+    assert_eq!(function.aws.calls().iter().filter(|call| call.operation == GetParameter).count(), 2);
 }
 
 #[test]

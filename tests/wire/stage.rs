@@ -62,6 +62,11 @@ impl Stage {
         }
     }
 
+    /// Where the services listen.
+    pub(crate) fn url(&self) -> String {
+        self.aws.url()
+    }
+
     /// The parameter holds this configuration.
     pub(crate) fn configuration(self, configuration: &Value) -> Stage {
         self.parameter(&configuration.to_string())

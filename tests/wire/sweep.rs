@@ -287,13 +287,13 @@ fn without_a_configuration_nothing_is_listed() {
 fn a_sweep_ends_before_its_deadline() {
     let faults = [Fault::Silence, Fault::Throttle, Fault::ServerError];
     each_at_once(faults, |fault| {
-        let mut function = stage().repositories(names(2_500)).start();
+        let mut function = stage().repositories(names(1_000)).start();
         function.process.wait_for_start();
         function.aws.set_fault(GetRepositoryPolicy, fault, Often::Always);
         let failure = function.invoke_within(&scheduled(), Duration::from_secs(4)).failure();
         assert!(!failure.late, "it answered after the deadline");
         assert!(["ServiceUnavailable", "Throttled"].contains(&failure.kind.as_str()), "{}", failure.kind);
-        assert!(failure.message.starts_with("2500 repositories"), "{}", failure.message);
+        assert!(failure.message.starts_with("1000 repositories"), "{}", failure.message);
         assert_eq!(in_line(&function), 0);
         // The process is none the worse for it.
         function.aws.clear_faults();

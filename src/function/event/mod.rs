@@ -102,15 +102,13 @@ struct ParameterChange {
 ///
 /// # Errors
 /// `InvalidEvent` where it is no event that the function could act on.
-pub fn read_event(mut event: Value, function_arn: &str) -> Result<Trigger, Error> {
+pub fn read_event(event: Value, function_arn: &str) -> Result<Trigger, Error> {
+    read_unpacked(unpacked(event), function_arn)
+}
+
+/// The same of an event that was unpacked already.
+pub(super) fn read_unpacked(event: Value, function_arn: &str) -> Result<Trigger, Error> {
     let own = Own::of(function_arn)?;
-    // Lambda's on-failure destination
-    // (<https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html>).
-    if event.get("requestContext").is_some()
-        && let Some(payload) = event.get_mut("requestPayload")
-    {
-        event = payload.take();
-    }
     if event.get("sweep").is_some() {
         return work::read(&event, &own);
     }
@@ -120,11 +118,21 @@ pub fn read_event(mut event: Value, function_arn: &str) -> Result<Trigger, Error
         Some("Parameter Store Change") => parameter_change(&event, &own),
         // Of a rule's schedule or of EventBridge Scheduler, whose `detail` is a text.
         Some("Scheduled Event") => Ok(match registry(&event, &own)? {
-            Ok(registry) => Trigger::Sweep(Sweep { registry, since: None, part: Part::All }),
+            Ok(registry) => Trigger::Sweep(Sweep { registry, since: None, part: Part::All, scheduled: true }),
             Err(anothers) => Trigger::Ignored(anothers),
         }),
         Some(other) => Err(invalid(format!("its `detail-type` is `{other}`"))),
         None => Err(invalid("it has no `detail-type`")),
+    }
+}
+
+/// The event itself, where it stands in the record of Lambda's on-failure destination
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html>).
+pub(super) fn unpacked(mut event: Value) -> Value {
+    let of_lambda = event.get("requestContext").is_some();
+    match event.get_mut("requestPayload").filter(|_| of_lambda) {
+        Some(payload) => payload.take(),
+        None => event,
     }
 }
 

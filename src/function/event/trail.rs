@@ -6,7 +6,6 @@
 //! (<https://docs.aws.amazon.com/awscloudtrail/latest/userguide/non-api-aws-service-events.html>), as EventBridge
 //! delivers them.
 
-use aws_lambda_events::eventbridge::EventBridgeEvent;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -20,6 +19,16 @@ pub(super) enum Maker {
     Caller,
     /// ECR did something by itself.
     Ecr,
+}
+
+/// What is read of EventBridge's frame around a record. Nobody's repository shall go without a policy over a field that
+/// nobody reads.
+#[derive(Debug, Deserialize)]
+#[serde(expecting = "an object")]
+struct Frame {
+    account: Option<String>,
+    region: Option<String>,
+    detail: Value,
 }
 
 /// What a CloudTrail record is about. Read first and alone: in a record about something else the fields below may
@@ -138,12 +147,8 @@ impl From<ServiceEvent> for Named {
 }
 
 /// What the record asks the function to do.
-pub(super) fn read(mut event: Value, maker: Maker, own: &Own<'_>) -> Result<Trigger, Error> {
-    // Nobody's repository shall go without a policy over a field that nobody reads.
-    if let Value::Object(fields) = &mut event {
-        fields.retain(|field, _| matches!(field.as_str(), "detail-type" | "source" | "account" | "region" | "detail"));
-    }
-    let event: EventBridgeEvent = parse(&event, "")?;
+pub(super) fn read(event: Value, maker: Maker, own: &Own<'_>) -> Result<Trigger, Error> {
+    let event: Frame = parse(&event, "")?;
 
     let subject: Subject = parse(&event.detail, "detail.")?;
     let from_ecr = match subject.event_source.as_str() {

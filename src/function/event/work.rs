@@ -18,6 +18,8 @@ pub struct Sweep {
     pub since: Option<u64>,
     /// Which of its repositories.
     pub part: Part,
+    /// Whether it was time for it, and nothing else led to it.
+    pub scheduled: bool,
 }
 
 /// Part of a registry.
@@ -44,6 +46,8 @@ struct Body {
     region: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     since: Option<u64>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    scheduled: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     next: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -63,13 +67,14 @@ impl Sweep {
         };
         let registry = self.registry.id().to_owned();
         let region = self.registry.region().to_owned();
-        json!({ "sweep": Body { registry, region, since: self.since, next, repositories } }).to_string()
+        let (since, scheduled) = (self.since, self.scheduled);
+        json!({ "sweep": Body { registry, region, since, scheduled, next, repositories } }).to_string()
     }
 }
 
 pub(super) fn read(event: &Value, own: &Own<'_>) -> Result<Trigger, Error> {
     let Message { sweep } = parse(event, "")?;
-    let Body { registry, region, since, next, repositories } = sweep;
+    let Body { registry, region, since, scheduled, next, repositories } = sweep;
     let registry = match registry_of(Some(&registry), Some(&region), own)? {
         Ok(registry) => registry,
         Err(anothers) => return ignored(anothers),
@@ -84,7 +89,7 @@ pub(super) fn read(event: &Value, own: &Own<'_>) -> Result<Trigger, Error> {
         }
         (Some(_), Some(_)) => return Err(invalid("its `sweep` has both `next` and `repositories`")),
     };
-    Ok(Trigger::Sweep(Sweep { registry, since, part }))
+    Ok(Trigger::Sweep(Sweep { registry, since, part, scheduled }))
 }
 
 #[cfg(test)]
@@ -101,8 +106,8 @@ mod tests {
             Part::From("token".to_owned()),
             Part::Repositories(vec![repository("team/app"), repository("base")]),
         ] {
-            for since in [None, Some(1_700_000_000_000)] {
-                let sweep = Sweep { registry: registry.clone(), since, part: part.clone() };
+            for (since, scheduled) in [(None, true), (Some(1_700_000_000_000), false)] {
+                let sweep = Sweep { registry: registry.clone(), since, part: part.clone(), scheduled };
                 let message = serde_json::from_str(&sweep.to_message()).unwrap();
                 let arn = "arn:aws:lambda:eu-west-1:111122223333:function:ecr-autopolicy";
                 assert_eq!(read_event(message, arn), Ok(Trigger::Sweep(sweep)));

@@ -15,10 +15,6 @@ use aws_sdk_cloudformation::{
     config::http::HttpResponse,
     error::{ProvideErrorMetadata, SdkError},
 };
-use aws_smithy_http_client::{
-    Builder,
-    tls::{self, rustls_provider::CryptoMode},
-};
 pub(crate) use function::{Function, Mapping};
 pub(crate) use metric::Metric;
 pub(crate) use queue::Queue;
@@ -58,13 +54,9 @@ impl Inspector {
     pub(crate) fn new(aws: &Aws, time: Duration) -> Self {
         let timeouts =
             TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).operation_attempt_timeout(ATTEMPT_TIMEOUT);
-        let config = aws.connection.sdk_config();
-        // One for all services: each client of its own would read the system's certificates once more.
-        let http = config
-            .http_client()
-            .unwrap_or_else(|| Builder::new().tls_provider(tls::Provider::Rustls(CryptoMode::AwsLc)).build_https());
-        let config = config.to_builder().retry_config(RetryConfig::standard()).timeout_config(timeouts.build());
-        Self { config: config.http_client(http).build(), end: Instant::now() + time }
+        let config = aws.connection.sdk_config().to_builder();
+        let config = config.retry_config(RetryConfig::standard()).timeout_config(timeouts.build());
+        Self { config: config.build(), end: Instant::now() + time }
     }
 
     /// How much time there still is.
