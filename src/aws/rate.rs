@@ -22,6 +22,14 @@ const FIRM_STEP: f64 = 0.6;
 const SETTLED: Duration = Duration::from_millis(500);
 /// A step has to show what it does before there is another.
 const SHORTEST_STEP: Duration = Duration::from_millis(50);
+/// More than this share of the calls is refused for their number, and nothing else.
+const MOST_BY_CHANCE: f64 = 0.25;
+/// A rate of less than this share of what was taken lately is not what calls are refused for.
+const FAR_BELOW: f64 = 0.7;
+/// A share of refusals is that of about so many calls.
+const CALLS: f64 = 64.0;
+/// What was learnt of refusals by chance is forgotten in about this time.
+const MEMORY: Duration = Duration::from_secs(10);
 /// Growth of the rate a second, for each second since the last refusal.
 const GROWTH: f64 = 0.04;
 /// No faster than twice the rate in a fifth of a second.
@@ -41,6 +49,12 @@ pub(super) struct Rate {
     last_step: Option<Duration>,
     last_growth: Duration,
     accepted: Recent,
+    /// The most calls that were taken in a second.
+    best: Fading,
+    /// The share of the last calls that was refused.
+    refused: f64,
+    /// The share that is refused at any rate.
+    by_chance: Fading,
 }
 
 impl Rate {
@@ -53,6 +67,9 @@ impl Rate {
             last_step: None,
             last_growth: Duration::ZERO,
             accepted: Recent::default(),
+            best: Fading { value: FIRST, since: Duration::ZERO },
+            refused: 0.0,
+            by_chance: Fading::default(),
         }
     }
 
@@ -83,10 +100,16 @@ impl Rate {
     /// The service took a call.
     pub(super) fn accepted(&mut self, now: Duration) {
         self.accepted.add(now);
+        self.best.raise(self.accepted.per_second(now), now);
+        self.refused -= self.refused / CALLS;
     }
 
     /// The service refused a call that was sent then.
     pub(super) fn refused(&mut self, sent: Duration, now: Duration) {
+        self.refused += (1.0 - self.refused) / CALLS;
+        if self.is_by_chance(now) {
+            return;
+        }
         // Calls that were under way together are refused together: that is one piece of news.
         if self.last_step.is_some_and(|step| sent < step + SHORTEST_STEP) {
             return;
@@ -97,6 +120,20 @@ impl Rate {
         self.per_second = (step * self.per_second).max(floor).min(self.per_second).max(LOWEST);
         self.last_step = Some(now);
         self.last_growth = now;
+    }
+
+    /// Whether the service would have refused it at any rate. It shows at a rate that is far below what was taken lately:
+    /// some calls are refused nevertheless, so that to slow down further, or for as many refusals later, is of no use.
+    fn is_by_chance(&mut self, now: Duration) -> bool {
+        if self.refused > MOST_BY_CHANCE {
+            return false;
+        }
+        if self.per_second < FAR_BELOW * self.best.at(now) {
+            self.by_chance.raise((2.0 * self.refused).min(MOST_BY_CHANCE), now);
+            self.last_step = None;
+            return true;
+        }
+        self.refused < self.by_chance.at(now)
     }
 
     fn grow(&mut self, now: Duration) {
@@ -125,6 +162,23 @@ impl Recent {
 
     fn per_second(&self, now: Duration) -> f64 {
         self.weight * (-now.saturating_sub(self.last).as_secs_f64()).exp()
+    }
+}
+
+/// A value that is forgotten unless it is seen again.
+#[derive(Debug, Default)]
+struct Fading {
+    value: f64,
+    since: Duration,
+}
+
+impl Fading {
+    fn raise(&mut self, value: f64, now: Duration) {
+        *self = Self { value: self.at(now).max(value), since: now };
+    }
+
+    fn at(&self, now: Duration) -> f64 {
+        self.value * (-now.saturating_sub(self.since).as_secs_f64() / MEMORY.as_secs_f64()).exp()
     }
 }
 

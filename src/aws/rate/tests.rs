@@ -15,12 +15,15 @@ enum Limit {
     Window { per_second: u32 },
     /// Everything but in the time between the two, when it takes nothing.
     Outage { from: u64, to: u64, per_second: f64 },
+    /// One call in so many is refused, however fast they come.
+    Chance { one_in: usize },
     /// Everything.
     None,
 }
 
 struct Service {
     limit: Limit,
+    random: fastrand::Rng,
     tokens: f64,
     last: Duration,
 }
@@ -32,6 +35,7 @@ impl Service {
         self.last = now;
         match self.limit {
             Limit::None => return true,
+            Limit::Chance { one_in } => return self.random.usize(..one_in) > 0,
             Limit::Outage { from, to, .. } if (from..to).contains(&now.as_secs()) => return false,
             Limit::Outage { per_second, .. } => self.tokens = (self.tokens + since * per_second).min(per_second / 10.0),
             Limit::Bucket { per_second, burst } => self.tokens = (self.tokens + since * per_second).min(burst),
@@ -59,7 +63,7 @@ fn simulate(limit: Limit, latency: Duration, clients: usize, in_flight: usize, s
         Limit::Window { per_second } => per_second.into(),
         _ => 0.0,
     };
-    let mut service = Service { limit, tokens: burst, last: Duration::ZERO };
+    let mut service = Service { limit, random: fastrand::Rng::with_seed(1), tokens: burst, last: Duration::ZERO };
     let mut rates: Vec<_> = std::iter::repeat_with(Rate::new).take(clients).collect();
     let mut idle = vec![in_flight; clients];
     let mut looking = vec![true; clients];
@@ -146,6 +150,14 @@ fn without_a_limit_the_calls_in_flight_are_the_limit() {
     let latency = Duration::from_millis(10);
     let figures = simulate(Limit::None, latency, 1, 64, 10, 5);
     assert!(figures.late > 6_000 * 5, "{figures:?}");
+}
+
+#[test]
+fn refusals_that_come_at_any_rate_do_not_slow_the_calls_down() {
+    for one_in in [100, 30, 10, 8, 7] {
+        let figures = simulate(Limit::Chance { one_in }, Duration::from_millis(10), 1, 64, 60, 30);
+        assert!(figures.late > 1_000 * 30, "one in {one_in}: {figures:?}");
+    }
 }
 
 #[test]
