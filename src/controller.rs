@@ -276,6 +276,25 @@ impl Controller {
         wanted: Wanted<'_>,
         deadline: Deadline,
     ) -> Result<Planned, Unreachable> {
+        self.write(target, wanted, true, deadline).await
+    }
+
+    /// The same for a repository of whose changes events tell: it is written once, since what somebody else writes after
+    /// us has an event of its own. Were it written again at once, each event of theirs would lead to several.
+    ///
+    /// # Errors
+    /// As `plan` and `carry_out`.
+    pub async fn mend(&self, target: &Target, wanted: Wanted<'_>, deadline: Deadline) -> Result<Planned, Unreachable> {
+        self.write(target, wanted, false, deadline).await
+    }
+
+    async fn write(
+        &self,
+        target: &Target,
+        wanted: Wanted<'_>,
+        again: bool,
+        deadline: Deadline,
+    ) -> Result<Planned, Unreachable> {
         let mut written = None;
         let mut fresh = FRESH;
         let mut rounds = 0;
@@ -296,7 +315,7 @@ impl Controller {
                 }
                 Err(error) => return Err(error),
             }
-            let read_again = planned.keeps_foreign(&self.prefix);
+            let read_again = again && planned.keeps_foreign(&self.prefix);
             let first = written.get_or_insert(planned);
             if !read_again {
                 return Ok(first.clone());

@@ -144,7 +144,7 @@ impl Function {
         let registry = target.repository.registry();
         let configuration = self.parameter.configuration_since(registry, SystemTime::now(), deadline).await?;
         let wanted = Wanted { configuration: &configuration, name: self.parameter.name() };
-        reported(&target.repository, self.controller.settle(target, wanted, deadline).await)
+        reported(&target.repository, self.controller.mend(target, wanted, deadline).await)
     }
 
     /// Each repository's failure has been told already.
