@@ -121,6 +121,16 @@ pub enum InvalidRepository {
     Name(String),
 }
 
+impl InvalidRepository {
+    /// The name that cannot be one.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::RegistryId(name) | Self::Region(name) | Self::Name(name) => name,
+        }
+    }
+}
+
 /// Whether the text is an account id: 12 digits.
 #[must_use]
 pub fn is_account_id(text: &str) -> bool {

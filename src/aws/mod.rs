@@ -19,5 +19,5 @@ pub use connection::Origin;
 pub use http::CertificatesUnusable;
 pub use parameter::{ParameterClient, Stored};
 pub use queue::WorkQueue;
-pub use registry::{Page, RegistryClient, Unreachable};
+pub use registry::{Page, RegistryClient, Unlisted, Unreachable};
 pub use timing::{Calls, timed};

@@ -60,6 +60,23 @@ pub enum Unreachable {
     Failed(Error),
 }
 
+/// Why there is no page of the list.
+#[derive(Debug, PartialEq)]
+pub enum Unlisted {
+    /// ECR does not know, or no longer, where the list was to go on.
+    TokenUnknown(Error),
+    /// The call failed.
+    Failed(Error),
+}
+
+impl From<Unlisted> for Error {
+    fn from(unlisted: Unlisted) -> Self {
+        match unlisted {
+            Unlisted::TokenUnknown(error) | Unlisted::Failed(error) => error,
+        }
+    }
+}
+
 impl From<Error> for Unreachable {
     fn from(error: Error) -> Self {
         Self::Failed(error)
@@ -183,22 +200,30 @@ impl RegistryClient {
     /// that of the account `registry_id`, else the caller's own.
     ///
     /// # Errors
-    /// Where the call fails.
+    /// Where ECR does not know what `next` stands for, or the call fails.
     pub async fn page(
         &self,
         region: &str,
         registry_id: Option<&str>,
         next: Option<&str>,
         deadline: Deadline,
-    ) -> Result<Page, Error> {
+    ) -> Result<Page, Unlisted> {
         let all = format!("arn:*:ecr:{region}:{}:repository/*", registry_id.unwrap_or("*"));
         let call = Call::new("ecr:DescribeRepositories", all, deadline);
         let regional = self.regional(region);
         let request = regional.client.describe_repositories().max_results(PAGE);
         let request = request.set_registry_id(registry_id.map(str::to_owned)).set_next_token(next.map(str::to_owned));
         let answer = call.send(&regional.pacer, async || request.clone().send().await).await;
-        let answer = answer.map_err(|error| call.explain(&error))?;
-        Ok(page(answer.repositories.unwrap_or_default(), answer.next_token))
+        match answer {
+            Ok(answer) => Ok(page(answer.repositories.unwrap_or_default(), answer.next_token)),
+            Err(error) => Err(match error.as_service_error() {
+                // Nothing else in the request could be wrong.
+                Some(DescribeRepositoriesError::InvalidParameterException(_)) if next.is_some() => {
+                    Unlisted::TokenUnknown(call.explain(&error))
+                }
+                _ => Unlisted::Failed(call.explain(&error)),
+            }),
+        }
     }
 
     /// The one repository of that name, as a page.

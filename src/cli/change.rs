@@ -60,7 +60,7 @@ async fn carry_out(scope: &Scope, wanted: Wanted<'_>, printer: &Printer) -> anyh
         let settled = scope.controller.settle(&target, wanted, scope.deadline()).await;
         (target.repository, settled.map_err(Absence::from))
     };
-    report(scope.names.len(), scope.targets(), printer, work).await
+    report(scope.names.len(), scope.targets(), printer, scope.tally(), work).await
 }
 
 /// Does what a saved plan says, for each repository whose policy is still the one that the plan was made for.
@@ -80,7 +80,7 @@ pub(crate) async fn carry_out_saved(scope: &Scope, saved: &SavedPlan, printer: &
         let done = done.await;
         (repository, done)
     };
-    report(saved.changes, saved.planned()?, printer, work).await
+    report(saved.changes, saved.planned()?, printer, Tally::default(), work).await
 }
 
 /// What is left to do of a saved plan; nothing where somebody else changed the policy meanwhile.
@@ -109,10 +109,11 @@ async fn report<T>(
     total: usize,
     items: impl Iterator<Item = anyhow::Result<T>>,
     printer: &Printer,
+    tally: Tally,
     work: impl AsyncFn(T) -> (Repository, Done),
 ) -> anyhow::Result<Tally> {
     let mut list = printer.list("repositories");
-    let tally = tallied(total, items, printer, work, |repository, done| {
+    let tally = tallied(total, items, printer, tally, work, |repository, done| {
         list_one(&mut list, repository, done, |planned| diff::heading(planned, Tense::Done))
     });
     let tally = tally.await?;

@@ -134,7 +134,7 @@ pub(crate) async fn survey(
         let planned = scope.controller.plan(&target, wanted, scope.deadline()).await;
         (target.repository, planned.map_err(Absence::from))
     };
-    tallied(scope.names.len(), scope.targets(), printer, work, each).await
+    tallied(scope.names.len(), scope.targets(), printer, scope.tally(), work, each).await
 }
 
 /// Lists a repository that there is something to tell of. Failures come in the end for people, at once for programs.

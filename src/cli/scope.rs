@@ -5,8 +5,9 @@ use std::{collections::BTreeSet, time::Duration};
 use ecr_autopolicy::{
     aws::{Deadline, RegistryClient, Unreachable},
     controller::{Controller, Target},
+    error::Error,
     policy::{sid::SidPrefix, wildcard},
-    repository::{Registry, Repository},
+    repository::{InvalidRepository, Registry, Repository},
 };
 
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
     aws::connect,
     names::Names,
     printer::Printer,
+    tally::{Absence, Problem, Tally},
 };
 
 /// A service that cannot be reached at all is given up after this.
@@ -25,6 +27,8 @@ pub(crate) struct Scope {
     pub(crate) registry: Registry,
     /// Their names, in their order.
     pub(crate) names: Names,
+    /// What ECR lists though it cannot be a repository's name.
+    strange: Vec<InvalidRepository>,
     patience: Duration,
 }
 
@@ -36,25 +40,51 @@ impl Scope {
         let patience = Duration::from_secs(args.patience);
         let client = RegistryClient::new(aws.connection);
         let list = List { client: &client, region: &aws.region, registry_id: args.registry_id.as_deref(), patience };
-        let (registry_id, names) = list.matching(&args.patterns, printer).await?;
+        let (registry_id, listed) = list.matching(&args.patterns, printer).await?;
         // Of an empty registry nobody says whose it is; there is nothing to do in it either.
         let id = args.registry_id.clone().or(registry_id).unwrap_or_else(|| Registry::sample().id().to_owned());
         let registry = Registry::new(&id, &aws.region)?;
         let controller = Controller::new(client, prefix).reading_tags(args.read_tags);
-        Ok(Self { controller, registry, names, patience })
+        let (mut names, mut strange) = (Names::default(), Vec::new());
+        for name in listed.iter() {
+            match Repository::new(registry.clone(), name) {
+                Ok(_) => names.extend([name.to_owned()]),
+                Err(error) => strange.push(error),
+            }
+        }
+        if printer.is_json() {
+            strange.iter().for_each(|error| printer.note(error));
+        }
+        Ok(Self { controller, registry, names, strange, patience })
     }
 
     /// A registry, without asking what is in it.
     pub(crate) async fn of(registry: Registry, prefix: SidPrefix, args: &ScopeArgs) -> anyhow::Result<Self> {
         let aws = connect(&args.connection).await?;
         let controller = Controller::new(RegistryClient::new(aws.connection), prefix);
-        Ok(Self { controller, registry, names: Names::default(), patience: Duration::from_secs(args.patience) })
+        Ok(Self {
+            controller,
+            registry,
+            names: Names::default(),
+            strange: Vec::new(),
+            patience: Duration::from_secs(args.patience),
+        })
     }
 
     /// The repositories, whose tags nobody knows yet.
     pub(crate) fn targets(&self) -> impl Iterator<Item = anyhow::Result<Target>> {
         let target = |name: &str| Ok(Target { repository: Repository::new(self.registry.clone(), name)?, tags: None });
         self.names.iter().map(target)
+    }
+
+    /// What has become of the repositories before any work: those with a name that cannot be one have failed.
+    pub(crate) fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        for error in &self.strange {
+            let problem = Problem { label: "InvalidEvent", message: error.to_string() };
+            tally.add_absence(error.name(), &Absence::Failed(problem));
+        }
+        tally
     }
 
     /// How long one repository may take.
@@ -95,8 +125,8 @@ impl List<'_> {
         let mut next = None;
         printer.start_progress(0);
         loop {
-            let page =
-                self.client.page(self.region, self.registry_id, next.as_deref(), deadline(self.patience)).await?;
+            let page = self.client.page(self.region, self.registry_id, next.as_deref(), deadline(self.patience)).await;
+            let page = page.map_err(Error::from)?;
             registry_id = registry_id.or(page.registry_id);
             let matches =
                 |name: &String| patterns.is_empty() || patterns.iter().any(|pattern| wildcard::matches(pattern, name));

@@ -81,7 +81,7 @@ pub(crate) async fn run(args: &ShowArgs, printer: &Printer) -> anyhow::Result<Ex
     let scope = Scope::open(&args.scope, &args.prefix, printer).await?;
     let prefix = SidPrefix::new(&args.prefix.prefix)?;
     let mut summary = Summary::default();
-    let mut tally = Tally::default();
+    let mut tally = scope.tally();
     let mut list = printer.list("repositories");
     let work = async |target: Target| {
         let current = scope.controller.current(&target.repository, scope.deadline()).await;

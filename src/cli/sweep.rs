@@ -62,15 +62,15 @@ pub(crate) async fn sweep<T, R>(
 /// What is planned, or was done, for one repository.
 pub(crate) type Done = Result<Planned, Absence>;
 
-/// The same for repositories, whose outcomes are counted too.
+/// The same for repositories, whose outcomes are counted too, on from a tally.
 pub(crate) async fn tallied<T>(
     total: usize,
     items: impl IntoIterator<Item = anyhow::Result<T>>,
     printer: &Printer,
+    mut tally: Tally,
     work: impl AsyncFn(T) -> (Repository, Done),
     mut each: impl FnMut(&Repository, &Done) -> anyhow::Result<()>,
 ) -> anyhow::Result<Tally> {
-    let mut tally = Tally::default();
     let course = sweep(total, items, printer, work, |(repository, done)| {
         match &done {
             Ok(planned) => tally.add(planned.outcome()),

@@ -14,7 +14,7 @@ use super::{
     journal::Entry,
 };
 use crate::{
-    aws::{Deadline, WorkQueue, timed},
+    aws::{Deadline, Page, Unlisted, WorkQueue, timed},
     controller::{Outcome, Report, Target, Wanted, reported},
     error::Error,
     repository::{Registry, Repository},
@@ -35,6 +35,14 @@ const LONGEST_DELAY: Duration = Duration::from_secs(900);
 
 /// Failures that are named.
 const NAMED: usize = 20;
+
+/// Where a list begins, or goes on.
+#[derive(Debug)]
+struct Place {
+    token: Option<String>,
+    /// Whether it was begun anew, since ECR did not know an earlier token.
+    anew: bool,
+}
 
 /// What came of many repositories.
 #[derive(Debug, Default)]
@@ -59,8 +67,8 @@ impl Function {
                 let swept = self.bring_all_in_line(repositories, wanted, scheduled, entry, work).await;
                 return self.hand_on_failures(swept, since, scheduled, deadline).await;
             }
-            Part::All => None,
-            Part::From(token) => Some(token),
+            Part::All => Place { token: None, anew: false },
+            Part::From { token, anew } => Place { token: Some(token), anew },
         };
         match &self.queue {
             Some(queue) => {
@@ -68,7 +76,7 @@ impl Function {
                 self.spread(queue, &registry, from, sweep_of, entry, deadline).await
             }
             None => {
-                let repositories = self.list(&registry, from, deadline).await?;
+                let repositories = self.list(&registry, from, entry, deadline).await?;
                 let swept = self.bring_all_in_line(repositories, wanted, scheduled, entry, deadline).await;
                 swept.answer()
             }
@@ -81,28 +89,29 @@ impl Function {
         &self,
         queue: &WorkQueue,
         registry: &Registry,
-        mut next: Option<String>,
+        from: Place,
         sweep_of: impl Fn(Part) -> Sweep,
         entry: Entry<'_>,
         deadline: Deadline,
     ) -> Result<EventAnswer, Error> {
         let until = deadline.left() / LEFT_FOR_THE_END;
         let mut queued = 0;
-        loop {
-            let (repositories, token) = self.page(registry, next.as_deref(), deadline).await?;
+        let (mut page, anew) = self.first_page(registry, from, deadline).await?;
+        let next = loop {
+            let repositories = named(registry, &page, entry);
             queued += repositories.len();
             let message =
                 |repositories: &[Repository]| sweep_of(Part::Repositories(repositories.to_vec())).to_message();
             let messages: Vec<_> = repositories.chunks(IN_A_MESSAGE).map(message).collect();
             queue.send(&messages, Duration::ZERO, deadline).await?;
-            next = token;
-            let Some(token) = &next else { break };
+            let Some(token) = page.next else { break None };
             if deadline.left() < until {
-                let rest = sweep_of(Part::From(token.clone()));
+                let rest = sweep_of(Part::From { token: token.clone(), anew });
                 queue.send(&[rest.to_message()], Duration::ZERO, deadline).await?;
-                break;
+                break Some(token);
             }
-        }
+            page = self.page(registry, Some(&token), deadline).await?;
+        };
         entry.spread(registry, queued, next.is_some());
         Ok(EventAnswer { queued: Some(queued), ..EventAnswer::default() })
     }
@@ -110,31 +119,34 @@ impl Function {
     async fn list(
         &self,
         registry: &Registry,
-        mut next: Option<String>,
+        from: Place,
+        entry: Entry<'_>,
         deadline: Deadline,
     ) -> Result<Vec<Repository>, Error> {
-        let mut repositories = Vec::new();
-        loop {
-            let (page, token) = self.page(registry, next.as_deref(), deadline).await?;
-            repositories.extend(page);
-            next = token;
-            if next.is_none() {
-                return Ok(repositories);
+        let (mut page, _) = self.first_page(registry, from, deadline).await?;
+        let mut repositories = named(registry, &page, entry);
+        while let Some(token) = page.next {
+            page = self.page(registry, Some(&token), deadline).await?;
+            repositories.extend(named(registry, &page, entry));
+        }
+        Ok(repositories)
+    }
+
+    /// The page that the list goes on with. A message can wait for longer than ECR knows its token: then the list begins
+    /// anew, once for each sweep, so that it comes to an end even where ECR knows none.
+    async fn first_page(&self, registry: &Registry, from: Place, deadline: Deadline) -> Result<(Page, bool), Error> {
+        let Place { token, anew } = from;
+        match self.page(registry, token.as_deref(), deadline).await {
+            Err(Unlisted::TokenUnknown(error)) if !anew => {
+                tracing::warn!(registry = registry.id(), region = registry.region(), %error, "the list begins anew");
+                Ok((self.page(registry, None, deadline).await?, true))
             }
+            page => Ok((page?, anew)),
         }
     }
 
-    /// A page of the registry's list, and the token of the next.
-    async fn page(
-        &self,
-        registry: &Registry,
-        next: Option<&str>,
-        deadline: Deadline,
-    ) -> Result<(Vec<Repository>, Option<String>), Error> {
-        let page = self.controller.registry().page(registry.region(), Some(registry.id()), next, deadline).await?;
-        let repository = |name: &String| Repository::new(registry.clone(), name);
-        let repositories = page.names.iter().map(repository).collect::<Result<_, _>>();
-        Ok((repositories.map_err(|error| Error::InvalidEvent(error.to_string()))?, page.next))
+    async fn page(&self, registry: &Registry, next: Option<&str>, deadline: Deadline) -> Result<Page, Unlisted> {
+        self.controller.registry().page(registry.region(), Some(registry.id()), next, deadline).await
     }
 
     /// A warm process may go by the configuration that it remembers until that is too old, and give a new repository the
@@ -196,6 +208,15 @@ impl Function {
         }
         swept.answer()
     }
+}
+
+/// The repositories of a page. One whose name cannot be one stands in no other's way.
+fn named(registry: &Registry, page: &Page, entry: Entry<'_>) -> Vec<Repository> {
+    let repository = |name: &String| {
+        let repository = Repository::new(registry.clone(), name);
+        repository.map_err(|error| entry.failed(&Error::InvalidEvent(error.to_string()))).ok()
+    };
+    page.names.iter().filter_map(repository).collect()
 }
 
 impl Swept {

@@ -36,6 +36,13 @@ session!(
 );
 session!(says_warnings_and_goes_on, Stage::registry(), "plan full-access.json --repository team/app");
 session!(has_nothing_to_do_in_an_empty_registry, Stage::new(), "plan rules.json", "plan rules.json --output json");
+session!(
+    goes_on_beside_a_name_that_cannot_be_one,
+    Stage::registry().repository("Team/Odd"),
+    "plan rules.json --repository team/s* --repository Team/*",
+    "apply rules.json --yes --repository team/s* --repository Team/*",
+    "show --output json --repository Team/*"
+);
 session!(clears_where_there_are_no_rules, Stage::registry().file("none.json", "{\"rules\": []}\n"), "plan none.json");
 session!(
     reads_tags_where_a_rule_asks_for_them,

@@ -184,7 +184,7 @@ fn a_sweep() -> impl Strategy<Value = Sweep> {
             let ours = repositories.into_iter().filter(|repository| *repository.registry() == registry);
             let part = match part {
                 0 => Part::All,
-                1 => Part::From(token),
+                1 => Part::From { token, anew: false },
                 _ => Part::Repositories(ours.collect()),
             };
             Some(Sweep { registry, since, part, scheduled: false })

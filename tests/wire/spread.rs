@@ -188,14 +188,70 @@ fn a_continuation_without_a_queue_goes_on_in_place() {
     assert_eq!(function.count(SetRepositoryPolicy), 30);
 }
 
+/// The message that goes on with a list from a token that ECR does not know.
+fn forgotten(anew: bool) -> Value {
+    let mut sweep = json!({ "registry": ACCOUNT, "region": REGION, "since": 7, "next": "long-forgotten" });
+    if anew {
+        sweep["anew"] = true.into();
+    }
+    delivery(&[json!({ "sweep": sweep }).to_string()])
+}
+
 #[test]
-fn a_token_that_ecr_no_longer_knows_fails_the_message() {
-    let mut function = stage().repositories(names(5)).start();
-    let rest = json!({ "sweep": { "registry": ACCOUNT, "region": REGION, "next": "long-forgotten" } });
-    let response = function.invoke(&delivery(&[rest.to_string()])).response();
-    assert_eq!(response["batchItemFailures"].as_array().unwrap().len(), 1);
+fn a_list_whose_token_ecr_no_longer_knows_begins_anew() {
+    let mut function = stage().repositories(names(30)).start();
+    assert_eq!(function.invoke(&forgotten(false)).response(), json!({ "batchItemFailures": [] }));
     function.process.wait_for_log("nextToken");
+    let messages = function.messages();
+    assert_eq!(parts(&messages).concat().len(), 30);
+    assert!(messages.iter().all(|message| message.json()["sweep"]["since"] == 7), "the sweep began anew");
+    // Without a queue it is done in place.
+    let mut function = stage().without_env("WORK_QUEUE_URL").repositories(names(30)).start();
+    assert_eq!(function.invoke(&forgotten(false)).response(), json!({ "batchItemFailures": [] }));
+    assert_eq!(function.count(SetRepositoryPolicy), 30);
+}
+
+#[test]
+fn a_list_begins_anew_only_once() {
+    let slow = Fault::Late(Duration::from_secs(4));
+    let mut function = stage().repositories(names(60)).page(30).start();
+    function.process.wait_for_start();
+    function.aws.set_fault(DescribeRepositories, Fault::Late(Duration::ZERO), Often::Once);
+    function.aws.set_fault(DescribeRepositories, slow, Often::Always);
+    let answer = function.invoke_within(&forgotten(false), Duration::from_secs(6));
+    assert_eq!(answer.response(), json!({ "batchItemFailures": [] }));
+    let rest = function.messages().pop().unwrap().json();
+    assert_eq!((&rest["sweep"]["anew"], rest["sweep"]["next"].is_string()), (&json!(true), true), "{rest}");
+    function.aws.clear_faults();
+    let response = function.invoke(&forgotten(true)).response();
+    assert_eq!(response["batchItemFailures"].as_array().unwrap().len(), 1);
     assert!(function.messages().is_empty());
+}
+
+#[test]
+fn a_token_that_ecr_forgets_within_an_invocation_fails_the_sweep() {
+    let mut function = stage().repositories(names(60)).page(30).start();
+    let message = "Invalid parameter at 'nextToken'";
+    function.aws.set_fault(DescribeRepositories, Fault::Late(Duration::ZERO), Often::Once);
+    function.aws.set_fault(DescribeRepositories, Fault::Refused("InvalidParameterException", message), Often::Once);
+    let failure = function.invoke(&scheduled()).failure();
+    assert_eq!(failure.kind, "ServiceUnavailable", "{}", failure.message);
+}
+
+#[test]
+fn a_name_that_cannot_be_one_stops_no_sweep() {
+    let registry = || stage().repositories(names(30)).repository("Team/Odd");
+    let mut function = registry().start();
+    assert_eq!(function.invoke(&scheduled()).response(), json!({ "outcomes": [], "queued": 30 }));
+    assert_eq!(parts(&function.messages()).concat().len(), 30);
+    for word in ["InvalidEvent", "`Team/Odd`"] {
+        function.process.wait_for_log(word);
+    }
+    let mut function = registry().without_env("WORK_QUEUE_URL").start();
+    let response = function.invoke(&scheduled()).response();
+    assert_eq!(response["outcomes"].as_array().unwrap().len(), 30);
+    function.process.wait_for_log("`Team/Odd`");
+    assert_eq!(function.aws.policy(REGION, "Team/Odd"), None);
 }
 
 #[test]

@@ -28,7 +28,12 @@ pub enum Part {
     /// All of it.
     All,
     /// What the list of its repositories holds from this page token on.
-    From(String),
+    From {
+        /// The token.
+        token: String,
+        /// Whether the list was begun anew, since ECR did not know an earlier token.
+        anew: bool,
+    },
     /// These repositories.
     Repositories(Vec<Repository>),
 }
@@ -50,6 +55,8 @@ struct Body {
     scheduled: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     next: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    anew: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     repositories: Option<Vec<String>>,
 }
@@ -58,30 +65,30 @@ impl Sweep {
     /// The message for the work queue.
     #[must_use]
     pub fn to_message(&self) -> String {
-        let (next, repositories) = match &self.part {
-            Part::All => (None, None),
-            Part::From(token) => (Some(token.clone()), None),
+        let (next, anew, repositories) = match &self.part {
+            Part::All => (None, false, None),
+            Part::From { token, anew } => (Some(token.clone()), *anew, None),
             Part::Repositories(repositories) => {
-                (None, Some(repositories.iter().map(|repository| repository.name().to_owned()).collect()))
+                (None, false, Some(repositories.iter().map(|repository| repository.name().to_owned()).collect()))
             }
         };
         let registry = self.registry.id().to_owned();
         let region = self.registry.region().to_owned();
         let (since, scheduled) = (self.since, self.scheduled);
-        json!({ "sweep": Body { registry, region, since, scheduled, next, repositories } }).to_string()
+        json!({ "sweep": Body { registry, region, since, scheduled, next, anew, repositories } }).to_string()
     }
 }
 
 pub(super) fn read(event: &Value, own: &Own<'_>) -> Result<Trigger, Error> {
     let Message { sweep } = parse(event, "")?;
-    let Body { registry, region, since, scheduled, next, repositories } = sweep;
+    let Body { registry, region, since, scheduled, next, anew, repositories } = sweep;
     let registry = match registry_of(Some(&registry), Some(&region), own)? {
         Ok(registry) => registry,
         Err(anothers) => return ignored(anothers),
     };
     let part = match (next, repositories) {
         (None, None) => Part::All,
-        (Some(token), None) => Part::From(token),
+        (Some(token), None) => Part::From { token, anew },
         (None, Some(names)) => {
             let repository = |name: String| Repository::new(registry.clone(), &name);
             let repositories = names.into_iter().map(repository).collect::<Result<_, _>>();
@@ -103,7 +110,8 @@ mod tests {
         let repository = |name: &str| Repository::new(registry.clone(), name).unwrap();
         for part in [
             Part::All,
-            Part::From("token".to_owned()),
+            Part::From { token: "token".to_owned(), anew: false },
+            Part::From { token: "token".to_owned(), anew: true },
             Part::Repositories(vec![repository("team/app"), repository("base")]),
         ] {
             for (since, scheduled) in [(None, true), (Some(1_700_000_000_000), false)] {
