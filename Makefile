@@ -26,7 +26,7 @@ export SAM_CLI_TELEMETRY := 0
 # Colours, where asked for, are the demo's and cargo's; sam and pytest write for a log.
 PYTEST := .venv/bin/python3 -m pytest -p no:cacheprovider --quiet
 
-.PHONY: help demo test lint test-rust test-judges test-deployment build setup install format bench-sweep clean
+.PHONY: help demo test lint test-rust test-judges test-deployment build setup install format bench-sweep soak clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -74,6 +74,12 @@ bench-sweep: bench/.venv/.ready ## Measure a sweep beside boto3 and Cloud Custod
 	cargo build --release --features cli --bin ecr-autopolicy
 	cargo build --release --manifest-path bench/Cargo.toml
 	@bench/.venv/bin/python3 bench/sweep.py $(SWEEP)
+
+# The tests are the usual ones, and the function the optimised one.
+soak: ## Run creations and sweeps for half an hour, or SOAK=minutes; fails if memory or file descriptors grow
+	cargo build --release --bin bootstrap
+	SOAK=$(or $(SOAK),30) STORM_BINARY=$(CURDIR)/target/release/bootstrap \
+	  cargo test --all-features --test storm memory_and_descriptors_do_not_grow -- --ignored --nocapture
 
 setup: $(READY) ## Install the tools: Python packages into .venv, and Rust components that are missing
 	@command -v cargo > /dev/null && command -v rustup > /dev/null \
