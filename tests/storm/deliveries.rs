@@ -87,7 +87,7 @@ pub(crate) struct Deliveries {
 
 impl Deliveries {
     pub(crate) fn new(dice: Arc<Dice>, figures: Arc<Figures>) -> Deliveries {
-        let state = State { concurrency: 8, ..State::default() };
+        let state = State { concurrency: 20, ..State::default() };
         Deliveries { state: Mutex::new(state), changed: Notify::new(), dice, figures }
     }
 

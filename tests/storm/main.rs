@@ -37,7 +37,7 @@ use crate::services::{End, Repository, Rival, Stranger, Tags, Weather};
 use crate::stand::{Deed, Stand};
 
 /// Processes at once.
-const PROCESSES: usize = 16;
+const PROCESSES: usize = 24;
 
 /// The value of an environment variable.
 fn number(variable: &str, default: u64) -> u64 {
