@@ -188,10 +188,14 @@ class LocalAws:
 
     def set_up(self, stack, **parameters):
         """What another deployment of the same template does, without packaging the function once more."""
-        cloudformation = self.client("cloudformation")
+        cloudformation, s3 = self.client("cloudformation"), self.client("s3")
+        template = cloudformation.get_template(StackName=STACK, TemplateStage="Original")["TemplateBody"]
+        bucket = s3.list_buckets()["Buckets"][0]["Name"]
+        # It is longer than what a request may hold.
+        s3.put_object(Bucket=bucket, Key="template", Body=template.encode())
         request = {
             "StackName": stack,
-            "TemplateBody": cloudformation.get_template(StackName=STACK, TemplateStage="Original")["TemplateBody"],
+            "TemplateURL": f"{self.endpoint}/{bucket}/template",
             "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
             "Parameters": [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
         }

@@ -4,6 +4,9 @@
 - ECR: pages of repositories, pull-through cache rules; policies are checked and reformatted as ECR does.
 - EventBridge and Lambda: permissions of targets, dead letters, retries and failure destinations, batches of messages.
 - SQS: messages are moved back from dead-letter queues. SSM: a parameter's changes reach the default event bus.
+- CloudWatch: metrics are read out of the function's log, and alarms are looked at as their periods say.
+- IAM and KMS: what AWS does in the function's role, and with the key of a queue or a topic, needs its permission.
+- CloudFormation: reserved concurrency and permissions boundaries.
 
 Everything that happens on the way is written to the journal, a file with one JSON object a line.
 """
@@ -16,7 +19,7 @@ import threading
 
 from ministack import app
 
-from services import ecr, events, functions, iam, parameters, queues
+from services import ecr, events, functions, iam, keys, metrics, parameters, queues, stacks
 from services.journal import STATE
 
 
@@ -28,7 +31,7 @@ def end_with_parent():
 
 
 def main():
-    for service in (ecr, events, functions, iam, parameters, queues):
+    for service in (ecr, events, functions, iam, keys, metrics, parameters, queues, stacks):
         service.install()
     threading.Thread(target=end_with_parent, daemon=True).start()
     sys.argv[1:] = []

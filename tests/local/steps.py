@@ -90,6 +90,19 @@ def creation_event(name, **detail):
     }
 
 
+def service_event(name):
+    """A creation by ECR itself, which has neither a request nor tags."""
+    event = creation_event(name)
+    event["detail-type"] = SERVICE_EVENT
+    event["detail"] |= {
+        "eventType": "AwsServiceEvent",
+        "requestParameters": None,
+        "responseElements": None,
+        "serviceEventDetails": {"repositoryName": name},
+    }
+    return event
+
+
 def invoke(aws, event):
     answer = aws.client("lambda").invoke(FunctionName=aws.outputs()["FunctionName"], Payload=json.dumps(event))
     return json.loads(answer["Payload"].read())
@@ -112,14 +125,16 @@ def role_document(aws):
 
 
 @contextmanager
-def role_without(aws, action):
+def role_without(aws, action, sid=None):
+    """The role without an action, in the statement of that id or in all of them."""
     iam = aws.client("iam")
     role, document = role_document(aws)
     less = json.loads(json.dumps(document))
     for statement in less["Statement"]:
         actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
-        # A statement needs an action; this one touches nothing that exists.
-        statement["Action"] = [each for each in actions if each != action] or ["ecr:DescribeRegistry"]
+        if sid in (None, statement["Sid"]):
+            # A statement needs an action; this one touches nothing that exists.
+            statement["Action"] = [each for each in actions if each != action] or ["ecr:DescribeRegistry"]
     assert less != document
     iam.put_role_policy(RoleName=role, PolicyName="Function", PolicyDocument=json.dumps(less))
     try:

@@ -19,6 +19,7 @@ from steps import (
     messages,
     outcome,
     role_without,
+    service_event,
     statements,
 )
 
@@ -341,14 +342,7 @@ def test_rules_with_tags_count_in_sweeps(aws):
 
 def test_tags_need_their_permission(aws):
     create(aws, "denied/tags")
-    event = creation_event("denied/tags")
-    event["detail-type"] = SERVICE_EVENT
-    event["detail"] |= {
-        "eventType": "AwsServiceEvent",
-        "requestParameters": None,
-        "responseElements": None,
-        "serviceEventDetails": {"repositoryName": "denied/tags"},
-    }
+    event = service_event("denied/tags")
     with role_without(aws, "ecr:ListTagsForResource"):
         denied = invoke(aws, event)
     assert denied["errorType"] == "AccessDenied"

@@ -6,10 +6,11 @@ import threading
 import time
 
 from ministack.core.arn import parse_arn
-from ministack.services import eventbridge, lambda_svc, sqs
+from ministack.services import cloudwatch, eventbridge, lambda_svc, sqs
 
 from services.iam import service_may
 from services.journal import AHEAD, note
+from services.keys import service_may_send
 
 EVENTS = "events.amazonaws.com"
 
@@ -54,6 +55,10 @@ def invoke_target(target, event, rule, view=None):
         return ministacks_invoke_target(target, event, rule, view)
     if not delivered:
         kept = to_queue(target.get("DeadLetterConfig", {}).get("Arn", ""), payload, rule)
+        if not kept:
+            cloudwatch.record_metric(
+                "AWS/Events", "InvocationsFailedToBeSentToDlq", 1, "Count", {"RuleName": rule["Name"]}
+            )
         note("dead letter", rule=rule["Name"], event=event["EventId"], delivered=kept)
 
 
@@ -71,6 +76,8 @@ def to_function(arn, payload, rule):
 def to_queue(arn, payload, rule):
     queue = sqs._queue_by_arn(arn) if arn else None
     if not queue or not service_may(EVENTS, "sqs:SendMessage", arn, queue["attributes"].get("Policy"), rule["Arn"]):
+        return False
+    if not service_may_send(EVENTS, queue["attributes"], rule["Arn"]):
         return False
     with sqs._queues_lock:
         eventbridge._dispatch_to_sqs(parse_arn(arn), payload)

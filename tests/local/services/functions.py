@@ -3,12 +3,23 @@
 import json
 
 from ministack import app
+from ministack.core.responses import get_account_id, get_region
 from ministack.services import lambda_svc, sqs
 
+from services import keys, metrics
 from services.iam import role_may
 from services.journal import note
 
 TO_RECEIVE = ("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes")
+TO_LOG = ("logs:CreateLogStream", "logs:PutLogEvents")
+TO_TRACE = ("xray:PutTraceSegments", "xray:PutTelemetryRecords")
+
+
+def lacks(role, actions, resource):
+    """The first of these actions that the role may not do."""
+    if not app.AUTH:
+        return None
+    return next((action for action in actions if not role_may(role, action, resource)), None)
 
 
 def event_in(body):
@@ -44,20 +55,29 @@ ministacks_failure = lambda_svc._route_async_failure
 
 def route_failure(destination, name, event, result):
     role = lambda_svc._functions[name]["config"]["Role"]
-    allowed = not app.AUTH or role_may(role, "sqs:SendMessage", destination)
-    if allowed:
+    attributes = sqs._queue_by_arn(destination)["attributes"]
+    lacking = lacks(role, ["sqs:SendMessage"], destination) or keys.role_lacks(role, keys.TO_SEND, attributes)
+    if lacking is None:
         with sqs._queues_lock:
             ministacks_failure(destination, name, event, result)
-    note("failure destination", event=event.get("id"), delivered=allowed)
+    else:
+        metrics.record("AWS/Lambda", "DestinationDeliveryFailures", 1, "Count", {"FunctionName": name})
+    note("failure destination", event=event.get("id"), delivered=lacking is None, lacks=lacking)
 
 
 ministacks_concurrency = lambda_svc._sqs_esm_concurrency
+# What each queue's poller lacked the last time.
+polled_without = {}
 
 
 def concurrency(mapping, function, config, queue):
     """How many batches may be under way: none where the role may not read the queue."""
-    arn = mapping["EventSourceArn"]
-    if app.AUTH and not all(role_may(function["config"]["Role"], action, arn) for action in TO_RECEIVE):
+    arn, role = mapping["EventSourceArn"], function["config"]["Role"]
+    lacking = lacks(role, TO_RECEIVE, arn) or keys.role_lacks(role, keys.TO_RECEIVE, queue["attributes"])
+    if lacking != polled_without.get(arn):
+        polled_without[arn] = lacking
+        note("poll", queue=arn, lacks=lacking)
+    if lacking is not None:
         return 0
     scaling = {key: int(value) for key, value in (mapping.get("ScalingConfig") or {}).items()}
     return ministacks_concurrency({**mapping, "ScalingConfig": scaling}, function, config, queue)
@@ -88,6 +108,23 @@ def execute_function(function, event):
     return result
 
 
+ministacks_logs = lambda_svc._emit_lambda_logs
+
+
+def write_logs(function, request_id, text, error, duration, **source):
+    """Lambda writes the log and the trace in the function's role, and CloudWatch finds the metrics in the log."""
+    config = function.get("config") or function
+    group = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{config['FunctionName']}"
+    stream = f"arn:aws:logs:{get_region()}:{get_account_id()}:log-group:{group}:log-stream:any"
+    lacking = lacks(config["Role"], TO_LOG, stream)
+    if lacking is None:
+        ministacks_logs(function, request_id, text, error, duration, **source)
+        metrics.from_log(text or "")
+    note("log", function=config["FunctionName"], lacks=lacking)
+    if (config.get("TracingConfig") or {}).get("Mode") == "Active":
+        note("trace", function=config["FunctionName"], lacks=lacks(config["Role"], TO_TRACE, "*"))
+
+
 ministacks_environment = lambda_svc._provided_worker_env
 
 
@@ -111,3 +148,4 @@ def install():
     lambda_svc._route_async_failure = route_failure
     lambda_svc._sqs_esm_concurrency = concurrency
     lambda_svc._provided_worker_env = environment
+    lambda_svc._emit_lambda_logs = write_logs

@@ -42,7 +42,8 @@ def service_may(service, action, resource, policy, source):
     return iam_evaluator.evaluate_resource_policy(policy, context, service=service).decision == "Allow"
 
 
-def role_may(role, action, resource):
+def role_may(role, action, resource, via=None):
+    """Whether a role's policies and its boundary allow something, perhaps by way of another service."""
     context = iam_evaluator.EvalContext(
         principal_arn=role,
         principal_type="AssumedRole",
@@ -50,9 +51,20 @@ def role_may(role, action, resource):
         action=action,
         resource_arn=resource,
         region=get_region(),
+        service_context={"kms:viaservice": f"{via}.{get_region()}.amazonaws.com"} if via else {},
     )
-    policies = iam_evaluator._gather_role_policies(role.rpartition("/")[2], get_account_id())
-    return iam_evaluator.evaluate(context, policies).decision == "Allow"
+    name = role.rpartition("/")[2]
+    policies = iam_evaluator._gather_role_policies(name, get_account_id())
+    boundary = iam_evaluator._permissions_boundary(iam._roles, name, get_account_id())
+    return iam_evaluator.evaluate(context, policies, *boundary).decision == "Allow"
+
+
+def calling_role():
+    """The role in whose session the caller is, or None."""
+    caller = iam_evaluator.caller_arn()
+    if ":assumed-role/" not in caller:
+        return None
+    return iam._roles[caller.partition(":assumed-role/")[2].split("/", 1)[0]]["Arn"]
 
 
 def caller_identity():
