@@ -229,12 +229,15 @@ impl ServiceError {
     }
 
     fn is_denial(&self) -> bool {
-        const DENIALS: [&str; 5] = [
+        const DENIALS: [&str; 7] = [
             "AccessDenied",
             "AccessDeniedException",
             "NotAuthorized",
             "UnauthorizedOperation",
             "KMSAccessDeniedException",
+            // SQS tells it in these words.
+            "KMS.AccessDeniedException",
+            "KmsAccessDenied",
         ];
         DENIALS.contains(&self.code.as_str())
     }
