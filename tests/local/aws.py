@@ -227,14 +227,17 @@ class LocalAws:
         finally:
             hold.unlink()
 
-    def let_pass(self, seconds):
-        """Puts the clock of schedules forward."""
+    def ahead(self):
+        """The seconds by which the local AWS's clock is ahead."""
         ahead = self.state / "ahead"
-        before = float(ahead.read_text()) if ahead.exists() else 0
+        return float(ahead.read_text()) if ahead.exists() else 0
+
+    def let_pass(self, seconds):
+        """Puts the clock of schedules, metrics and alarms forward."""
         # The server reads this many times a second: never half of it.
         new = self.state / "ahead.new"
-        new.write_text(str(before + seconds))
-        new.replace(ahead)
+        new.write_text(str(self.ahead() + seconds))
+        new.replace(self.state / "ahead")
 
     def resource(self, name):
         """The physical id of one of the stack's resources, or None where a condition leaves it out."""

@@ -6,7 +6,7 @@
 - SQS: messages are moved back from dead-letter queues. SSM: a parameter's changes reach the default event bus.
 - CloudWatch: metrics are read out of the function's log, and alarms are looked at as their periods say.
 - IAM and KMS: what AWS does in the function's role, and with the key of a queue or a topic, needs its permission.
-- CloudFormation: reserved concurrency and permissions boundaries.
+- CloudFormation: reserved concurrency, permissions boundaries, and keys of topics.
 
 Everything that happens on the way is written to the journal, a file with one JSON object a line.
 """

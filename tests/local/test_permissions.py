@@ -196,16 +196,18 @@ def test_the_boundary_limits_the_role(aws):
     role, _ = role_document(aws)
     attached = aws.client("iam").get_role(RoleName=role)["Role"]["PermissionsBoundary"]["PermissionsBoundaryArn"]
     assert attached.endswith(":policy/Boundary")
-    iam = aws.client("iam")
-    less = [action for _, action in permissions() if action != "ecr:GetRepositoryPolicy"]
-    statement = {"Effect": "Allow", "Action": sorted(set(less)), "Resource": "*"}
-    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    before = iam.get_policy(PolicyArn=attached)["Policy"]["DefaultVersionId"]
-    iam.create_policy_version(PolicyArn=attached, PolicyDocument=document, SetAsDefault=True)
+    actions = {action for _, action in permissions()}
+
+    def allow(actions):
+        statement = {"Effect": "Allow", "Action": sorted(actions), "Resource": "*"}
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        aws.client("iam").create_policy_version(PolicyArn=attached, PolicyDocument=document, SetAsDefault=True)
+
+    allow(actions - {"ecr:GetRepositoryPolicy"})
     try:
         denied_to_the_function(aws, "ecr:GetRepositoryPolicy", creation_event("needed/app"))
     finally:
-        iam.set_default_policy_version(PolicyArn=attached, VersionId=before)
+        allow(actions)
 
 
 def test_a_stack_with_a_key_of_its_own_uses_it_wherever_something_rests(aws):

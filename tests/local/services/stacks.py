@@ -1,6 +1,6 @@
 """CloudFormation: properties of a template that ministack leaves out."""
 
-from ministack.services import iam, lambda_svc
+from ministack.services import iam, lambda_svc, sns
 from ministack.services.cloudformation import provisioners
 
 
@@ -11,6 +11,11 @@ def reserve(function, properties):
 
 def limit(role, properties):
     iam._roles[role]["PermissionsBoundary"] = properties.get("PermissionsBoundary")
+
+
+def encrypt(topic, properties):
+    if "KmsMasterKeyId" in properties:
+        sns._topics[topic]["attributes"]["KmsMasterKeyId"] = properties["KmsMasterKeyId"]
 
 
 def followed_by(provision, complete):
@@ -24,7 +29,8 @@ def followed_by(provision, complete):
 
 
 def install():
-    for kind, complete in (("AWS::Lambda::Function", reserve), ("AWS::IAM::Role", limit)):
+    completions = {"AWS::Lambda::Function": reserve, "AWS::IAM::Role": limit, "AWS::SNS::Topic": encrypt}
+    for kind, complete in completions.items():
         handlers = provisioners._RESOURCE_HANDLERS[kind]
         for name in ("create", "update"):
             handlers[name] = followed_by(handlers[name], complete)
