@@ -26,7 +26,8 @@ export SAM_CLI_TELEMETRY := 0
 # Colours, where asked for, are the demo's and cargo's; sam and pytest write for a log.
 PYTEST := .venv/bin/python3 -m pytest -p no:cacheprovider --quiet
 
-.PHONY: help demo test lint test-rust test-judges test-deployment build setup install format bench-sweep soak clean
+.PHONY: help demo test lint lint-template dashboard-picture test-rust test-judges test-deployment build setup install \
+  format bench-sweep soak clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -39,11 +40,19 @@ test: lint test-rust test-judges test-deployment ## Run everything that CI runs
 	outcome() { tail -n 1 "target/$$1.log" | sed 's/ in .*//'; }; \
 	echo "make test: format, clippy, template, $$rust, the outside judges ($$(outcome test-judges)) and the deployment tests ($$(outcome test-deployment)) are fine"
 
-lint: setup ## Check the formatting, clippy, and the template with sam and cfn-lint's serverless rules
+lint: setup tests/lint/.venv/.ready ## Check the formatting, clippy, and the template with sam, cfn-lint's serverless rules and checkov
 	cargo fmt --check
 	cargo clippy --all-targets --all-features -- -D warnings
+	@$(MAKE) lint-template
+
+# What is left out of these checks stands with its reason in the template's Metadata.
+lint-template: setup tests/lint/.venv/.ready
 	sam validate --lint --region eu-west-1
 	cfn-lint
+	tests/lint/.venv/bin/checkov --file template.yaml --framework cloudformation --skip-download --compact --quiet
+
+dashboard-picture: setup ## Draw docs/dashboard.svg anew, after a change of the template's dashboard
+	@.venv/bin/python3 tests/local/picture.py
 
 test-rust: setup ## Run the Rust tests; plain `cargo test` leaves out the command line's
 	@mkdir -p target
@@ -106,6 +115,10 @@ $(READY): tests/requirements.txt
 bench/.venv/.ready: bench/requirements.txt
 	$(virtual-environment)
 
+# Apart from the others, because it wants older versions of what they use.
+tests/lint/.venv/.ready: tests/lint/requirements.txt
+	$(virtual-environment)
+
 install: ## Install the command line, `ecr-autopolicy`
 	cargo install --locked --path . --features cli --bin ecr-autopolicy
 
@@ -113,4 +126,4 @@ format: setup ## Format the Rust code
 	cargo fmt
 
 clean: ## Remove everything that these targets made
-	rm -rf .venv .aws-sam target bench/.venv bench/target
+	rm -rf .venv .aws-sam target bench/.venv bench/target tests/lint/.venv

@@ -5,9 +5,11 @@ import re
 import time
 from datetime import UTC, datetime, timedelta
 
+import picture
 import pytest
 from aws import STACK, LocalAws, raise_on_termination
-from steps import ORG_PATH, configuration, create, creation_event, failure_queue, invoke, role_without
+from picture import PICTURE
+from steps import ORG_PATH, configuration, create, creation_event, failure_queue, role_without
 from template import branches, resources, template
 
 MINUTE, HOUR, DAY = 60, 3600, 24 * 3600
@@ -85,7 +87,10 @@ def on_the_dashboard():
     (board,) = resources("AWS::CloudWatch::Dashboard").values()
     text = re.sub(r"^\s*\$\{If\w+\}\n", "", board["Properties"]["DashboardBody"]["Fn::Sub"][0], flags=re.M)
     for widget in json.loads(text)["widgets"]:
-        for namespace, name, *rest in widget["properties"].get("metrics", []):
+        for namespace, *rest in widget["properties"].get("metrics", []):
+            if isinstance(namespace, dict):
+                continue
+            name, *rest = rest
             pairs = [each for each in rest if isinstance(each, str)]
             yield (namespace, name), dict(zip(pairs[::2], pairs[1::2], strict=True))
 
@@ -124,9 +129,7 @@ def test_every_alarm_is_on_the_dashboard():
 
 
 def test_the_deployed_dashboard_is_sound(aws):
-    (alarms,) = [
-        widget["properties"]["alarms"] for widget in dashboard(aws)["widgets"] if widget["type"] == "alarm"
-    ]
+    (alarms,) = [widget["properties"]["alarms"] for widget in dashboard(aws)["widgets"] if widget["type"] == "alarm"]
     described = aws.client("cloudwatch").describe_alarms()["MetricAlarms"]
     assert sorted(alarms) == sorted(alarm["AlarmArn"] for alarm in described)
     assert len(alarms) == len(resources("AWS::CloudWatch::Alarm"))
@@ -143,6 +146,14 @@ def test_the_deployed_dashboard_is_sound(aws):
 def dashboard(aws):
     cloudwatch = aws.client("cloudwatch")
     return json.loads(cloudwatch.get_dashboard(DashboardName=aws.outputs()["DashboardName"])["DashboardBody"])
+
+
+def test_the_picture_shows_the_dashboard_of_the_template():
+    drawn = PICTURE.read_text()
+    for widget in picture.body()["widgets"]:
+        title = widget["properties"].get("title") or widget["properties"]["markdown"].splitlines()[0].lstrip("# ")
+        assert f">{title}</text>" in drawn
+    assert drawn == picture.draw(), "draw it again with `make dashboard-picture`"
 
 
 # When they ring

@@ -35,7 +35,9 @@ KEY_POLICY = {
         {
             "Sid": "Services",
             "Effect": "Allow",
-            "Principal": {"Service": ["cloudwatch.amazonaws.com", "events.amazonaws.com", f"logs.{REGION}.amazonaws.com"]},
+            "Principal": {
+                "Service": ["cloudwatch.amazonaws.com", "events.amazonaws.com", f"logs.{REGION}.amazonaws.com"]
+            },
             "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
             "Resource": "*",
         },
@@ -211,9 +213,7 @@ def test_the_boundary_limits_the_role(aws):
 
 
 def test_a_stack_with_a_key_of_its_own_uses_it_wherever_something_rests(aws):
-    (key,) = {
-        statement["Resource"] for statement in role_document(aws)[1]["Statement"] if statement["Sid"] == "Key"
-    }
+    (key,) = {statement["Resource"] for statement in role_document(aws)[1]["Statement"] if statement["Sid"] == "Key"}
     outputs = aws.outputs()
     for queue in ("WorkQueueUrl", "FailureQueueUrl"):
         attributes = aws.client("sqs").get_queue_attributes(QueueUrl=outputs[queue], AttributeNames=["All"])
@@ -225,9 +225,7 @@ def test_a_stack_with_a_key_of_its_own_uses_it_wherever_something_rests(aws):
 def test_events_of_a_key_that_does_not_let_them_are_not_kept(aws):
     """The part of the key's policy that the guide asks for is needed."""
     kms, client = aws.client("kms"), aws.client("lambda")
-    (key,) = {
-        statement["Resource"] for statement in role_document(aws)[1]["Statement"] if statement["Sid"] == "Key"
-    }
+    (key,) = {statement["Resource"] for statement in role_document(aws)[1]["Statement"] if statement["Sid"] == "Key"}
     function = aws.outputs()["FunctionName"]
     rule = aws.client("events").describe_rule(Name=aws.outputs()["RuleName"])["Arn"]
     granted = json.loads(client.get_policy(FunctionName=function)["Policy"])["Statement"]
