@@ -170,20 +170,34 @@ class LocalAws:
         if not BUILT_TEMPLATE.exists():
             raise Failure("nothing is built yet: `make build` does it")
         overrides = [f'{name}="{value}"' for name, value in {"Architecture": ARCHITECTURE, **parameters}.items()]
-        command = [
-            str(Path(sys.executable).with_name("sam")), "deploy",
+        return self.sam(
+            "deploy",
             "--template-file", str(BUILT_TEMPLATE),
-            "--config-file", str(ROOT / "samconfig.toml"),
-            "--stack-name", STACK,
             "--no-confirm-changeset",
             "--no-progressbar",
             "--parameter-overrides", *overrides,
-        ]  # fmt: skip
+        )  # fmt: skip
+
+    def delete(self):
+        """A real `sam delete`."""
+        return self.sam("delete", "--no-prompts")
+
+    def sam(self, command, *arguments):
         done = subprocess.run(
-            command, env=self.environment, cwd=self.state, stdin=subprocess.DEVNULL, capture_output=True, text=True
-        )
+            [
+                str(Path(sys.executable).with_name("sam")), command,
+                "--config-file", str(ROOT / "samconfig.toml"),
+                "--stack-name", STACK,
+                *arguments,
+            ],
+            env=self.environment,
+            cwd=self.state,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+        )  # fmt: skip
         if done.returncode:
-            raise Failure(f"`sam deploy` failed:\n{done.stdout}{done.stderr}")
+            raise Failure(f"`sam {command}` failed:\n{done.stdout}{done.stderr}")
         return done.stdout
 
     def set_up(self, stack, **parameters):
