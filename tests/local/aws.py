@@ -241,6 +241,10 @@ class LocalAws:
         finally:
             hold.unlink()
 
+    def refuse_a_write(self):
+        """ECR refuses its next SetRepositoryPolicy for its rate."""
+        (self.state / "refuse").touch()
+
     def ahead(self):
         """The seconds by which the local AWS's clock is ahead."""
         ahead = self.state / "ahead"

@@ -103,6 +103,20 @@ def service_event(name):
     return event
 
 
+def scheduled_event():
+    return {
+        "version": "0",
+        "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
+        "detail-type": "Scheduled Event",
+        "source": "aws.events",
+        "account": ACCOUNT,
+        "time": "2026-11-22T12:00:00Z",
+        "region": REGION,
+        "resources": [f"arn:aws:events:{REGION}:{ACCOUNT}:rule/schedule"],
+        "detail": {},
+    }
+
+
 def invoke(aws, event):
     answer = aws.client("lambda").invoke(FunctionName=aws.outputs()["FunctionName"], Payload=json.dumps(event))
     return json.loads(answer["Payload"].read())

@@ -9,7 +9,14 @@ import picture
 import pytest
 from aws import STACK, LocalAws, raise_on_termination
 from picture import PICTURE
-from steps import ORG_PATH, configuration, create, creation_event, failure_queue, role_without
+from steps import (
+    ORG_PATH,
+    configuration,
+    create,
+    creation_event,
+    failure_queue,
+    role_without,
+)
 from template import branches, resources, template
 
 MINUTE, HOUR, DAY = 60, 3600, 24 * 3600
@@ -68,7 +75,9 @@ def aws():
             OrgPaths=ORG_PATH,
             PolicyCacheSeconds=0,
             SweepOnSchedule="true",
-            SweepSchedule="rate(30 days)",
+            # Not while the tests let days pass.
+            SweepSchedule="rate(1000 days)",
+            RepairDelaySeconds=0,
             DaysWithoutCreations=DAYS_WITHOUT_CREATIONS,
             AlarmTopicArn=topic,
         )
@@ -271,8 +280,12 @@ def test_work_that_nobody_takes_rings(aws):
         aws.wait_for("poll", lacks="sqs:ReceiveMessage")
         aws.let_pass(HOUR)
         becomes(aws, "WorkQueueAgeAlarm", "OK")
-        sqs.send_message(QueueUrl=url, MessageBody=json.dumps(creation_event("waiting/app")), DelaySeconds=0)
-        aws.let_pass(HOUR)
+        sqs.send_message(QueueUrl=url, MessageBody=json.dumps(creation_event("waiting/app")))
+        aws.wait_for("queue", queue=aws.resource("WorkQueue").rpartition("/")[2], visible=1)
+        aws.let_pass(HOUR - MINUTE)
+        time.sleep(0.5)
+        assert described(aws, "WorkQueueAgeAlarm")["StateValue"] == "OK"
+        aws.let_pass(2 * MINUTE)
         becomes(aws, "WorkQueueAgeAlarm", "ALARM")
     aws.wait_until(lambda: aws.journal("poll")[-1]["lacks"] is None, "the queue is polled again")
 

@@ -17,6 +17,7 @@ from steps import (
     outcome,
     role_document,
     role_without,
+    scheduled_event,
     service_event,
     statements,
 )
@@ -90,20 +91,6 @@ def a_creation_by_ecr(aws, action):
 
 def a_sweep(aws, action):
     denied_to_the_function(aws, action, scheduled_event())
-
-
-def scheduled_event():
-    return {
-        "version": "0",
-        "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
-        "detail-type": "Scheduled Event",
-        "source": "aws.events",
-        "account": ACCOUNT,
-        "time": "2026-11-22T12:00:00Z",
-        "region": REGION,
-        "resources": [f"arn:aws:events:{REGION}:{ACCOUNT}:rule/schedule"],
-        "detail": {},
-    }
 
 
 def work_that_waits(aws, action):

@@ -9,6 +9,7 @@ from ministack.core.responses import error_response_json, get_account_id, json_r
 from ministack.services import ecr
 
 from services import trail
+from services.journal import REFUSE
 
 # ECR may give fewer than were asked for; so few show who does not go on.
 PAGE = 10
@@ -104,6 +105,9 @@ async def handle_request(method, path, headers, body, query):
         pull_through(request)
     answer = None
     sent = body
+    if action == "SetRepositoryPolicy" and REFUSE.exists():
+        REFUSE.unlink()
+        return error_response_json("ThrottlingException", "Rate exceeded", 400)
     if action == "SetRepositoryPolicy":
         text, answer = checked_policy(request.get("policyText", ""))
         sent = json.dumps({**request, "policyText": text}).encode()

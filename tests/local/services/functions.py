@@ -108,18 +108,35 @@ def execute_function(function, event):
     return result
 
 
+LEVELS = ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL"]
+
+
+def kept(line, logging):
+    """Whether Lambda's own filter lets a line of the log through; one without a level and a time counts as INFO."""
+    if logging.get("LogFormat") != "JSON":
+        return True
+    try:
+        entry = json.loads(line)
+        level = entry["level"].upper() if "timestamp" in entry else "INFO"
+    except (ValueError, TypeError, KeyError, AttributeError):
+        level = "INFO"
+    return level not in LEVELS or LEVELS.index(level) >= LEVELS.index(logging.get("ApplicationLogLevel", "INFO"))
+
+
 ministacks_logs = lambda_svc._emit_lambda_logs
 
 
 def write_logs(function, request_id, text, error, duration, **source):
     """Lambda writes the log and the trace in the function's role, and CloudWatch finds the metrics in the log."""
     config = function.get("config") or function
-    group = (config.get("LoggingConfig") or {}).get("LogGroup") or f"/aws/lambda/{config['FunctionName']}"
+    logging = config.get("LoggingConfig") or {}
+    group = logging.get("LogGroup") or f"/aws/lambda/{config['FunctionName']}"
+    text = "\n".join(line for line in (text or "").splitlines() if kept(line, logging))
     stream = f"arn:aws:logs:{get_region()}:{get_account_id()}:log-group:{group}:log-stream:any"
     lacking = lacks(config["Role"], TO_LOG, stream)
     if lacking is None:
         ministacks_logs(function, request_id, text, error, duration, **source)
-        metrics.from_log(text or "")
+        metrics.from_log(text)
     note("log", function=config["FunctionName"], lacks=lacking)
     if (config.get("TracingConfig") or {}).get("Mode") == "Active":
         note("trace", function=config["FunctionName"], lacks=lacks(config["Role"], TO_TRACE, "*"))

@@ -9,6 +9,8 @@ STATE = Path(os.environ["LOCAL_AWS_STATE"])
 JOURNAL = STATE / "journal.jsonl"
 # While it is there, CloudTrail delivers nothing.
 HOLD = STATE / "hold"
+# ECR refuses its next write for its rate, and takes it away.
+REFUSE = STATE / "refuse"
 # The seconds by which the schedules' clock is ahead.
 AHEAD = STATE / "ahead"
 

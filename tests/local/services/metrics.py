@@ -21,6 +21,8 @@ COMPARISONS = {
 
 # What was last seen of each queue, and when.
 sampled = {}
+# When each message was first seen, by the clock that can be put forward.
+arrived = {}
 
 
 def record(namespace, name, value, unit="None", dimensions=None):
@@ -58,15 +60,16 @@ def from_log(text):
 
 def sample(queue):
     """Once a minute and at each change."""
-    now = time.time()
-    visible = [message["sent_at"] for message in queue["messages"] if message["visible_at"] <= now]
-    seen = (len(visible), int(clock()) // 60)
+    messages, now = list(queue["messages"]), time.time()
+    visible = sum(message["visible_at"] <= now for message in messages)
+    oldest = min((arrived.setdefault(message["id"], clock()) for message in messages), default=clock())
+    seen = (visible, len(messages), int(clock()) // 60)
     if sampled.get(queue["url"]) == seen:
         return
     sampled[queue["url"]] = seen
-    oldest = min((message["sent_at"] for message in queue["messages"]), default=clock())
+    note("queue", queue=queue["name"], messages=len(messages), visible=visible)
     dimensions = {"QueueName": queue["name"]}
-    record("AWS/SQS", "ApproximateNumberOfMessagesVisible", len(visible), "Count", dimensions)
+    record("AWS/SQS", "ApproximateNumberOfMessagesVisible", visible, "Count", dimensions)
     record("AWS/SQS", "ApproximateAgeOfOldestMessage", clock() - oldest, "Seconds", dimensions)
 
 
