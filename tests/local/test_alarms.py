@@ -11,11 +11,14 @@ from aws import STACK, LocalAws, raise_on_termination
 from picture import PICTURE
 from steps import (
     ORG_PATH,
+    OWNERS,
     configuration,
     create,
     creation_event,
     failure_queue,
+    invoke,
     role_without,
+    scheduled_event,
 )
 from template import branches, resources, template
 
@@ -163,6 +166,50 @@ def test_the_picture_shows_the_dashboard_of_the_template():
         title = widget["properties"].get("title") or widget["properties"]["markdown"].splitlines()[0].lstrip("# ")
         assert f">{title}</text>" in drawn
     assert drawn == picture.draw(), "draw it again with `make dashboard-picture`"
+
+
+# What the function writes
+
+
+def test_the_function_writes_the_metrics_that_are_looked_at_and_no_other(aws):
+    ecr, function = aws.client("ecr"), aws.outputs()["FunctionName"]
+    for name in ("measured/app", "measured/owned"):
+        create(aws, name)
+    invoke(aws, creation_event("measured/app"))
+    invoke(aws, creation_event("measured/app", errorCode="AccessDenied", responseElements=None))
+    invoke(aws, creation_event("measured/gone"))
+    for value in ('{"rules": 7}', '{"rules": []}'):
+        with configuration(aws, value):
+            invoke(aws, creation_event("measured/app"))
+    ecr.set_repository_policy(repositoryName="measured/owned", policyText=OWNERS)
+    rule = {"template": "deny-pull", "on_existing_policy": "skip"}
+    with configuration(aws, json.dumps(rule)):
+        invoke(aws, creation_event("measured/owned"))
+    # Nobody told of this one.
+    aws.refuse_a_write()
+    invoke(aws, scheduled_event())
+    aws.wait_until(lambda: aws.journal("metric", name="Corrected"), "the sweep corrects what nobody told of")
+    written = {}
+    for metric in aws.journal("metric"):
+        written.setdefault((metric["namespace"], metric["name"]), set()).add(frozenset(metric["dimensions"]))
+        assert metric["dimensions"]["FunctionName"] == function
+        assert metric["dimensions"].get("ErrorType", "InvalidEvent") in ERROR_TYPES
+    assert written == {name: set(map(frozenset, dimensions)) for name, dimensions in OF_THE_FUNCTION.items()}
+
+
+def test_a_broken_configuration_rings_and_a_mended_one_ends_it(aws):
+    for name in ("InvalidConfigurationAlarm", "FailureQueueAlarm"):
+        end(aws, name, HOUR)
+    with configuration(aws, '{"rules": 7}'):
+        create(aws, "broken/app")
+        for name in ("InvalidConfigurationAlarm", "FailureQueueAlarm"):
+            becomes(aws, name, "ALARM")
+    outputs = aws.outputs()
+    move = {"SourceArn": outputs["FailureQueueArn"], "DestinationArn": outputs["WorkQueueArn"]}
+    aws.client("sqs").start_message_move_task(**move)
+    aws.wait_until(lambda: aws.policy("broken/app"), "the failed event succeeds")
+    for name in ("InvalidConfigurationAlarm", "FailureQueueAlarm"):
+        end(aws, name, HOUR)
 
 
 # When they ring
