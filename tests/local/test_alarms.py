@@ -140,6 +140,10 @@ def test_every_alarm_is_on_the_dashboard():
         assert f"${{{name}.Arn}}" in body + json.dumps(given)
 
 
+def test_no_level_of_the_log_can_be_chosen_at_which_lambda_would_drop_the_metrics():
+    assert template()["Parameters"]["LogLevel"]["AllowedValues"] == ["TRACE", "DEBUG", "INFO"]
+
+
 def test_the_deployed_dashboard_is_sound(aws):
     (alarms,) = [widget["properties"]["alarms"] for widget in dashboard(aws)["widgets"] if widget["type"] == "alarm"]
     described = aws.client("cloudwatch").describe_alarms()["MetricAlarms"]
