@@ -1,11 +1,14 @@
 """The template as a whole: what it says of itself, what it tags, and what its end leaves behind."""
 
+import json
 import re
 
 import pytest
 from aws import ROOT, STACK, LocalAws, raise_on_termination
 from steps import ORG_PATH, PARAMETER, creation_event, invoke
 from template import resources, template
+
+ALARM = "AWS::CloudWatch::Alarm"
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +75,15 @@ def test_what_is_deployed_has_the_tags_of_samconfig(aws):
     ]
     for tags in (of_function, *of_queues):
         assert tags["application"] == "ecr-autopolicy"
+
+
+def test_the_dashboard_is_sound_without_what_the_switches_bring(aws):
+    cloudwatch = aws.client("cloudwatch")
+    board = cloudwatch.get_dashboard(DashboardName=aws.outputs()["DashboardName"])["DashboardBody"]
+    (listed,) = [each["properties"]["alarms"] for each in json.loads(board)["widgets"] if each["type"] == "alarm"]
+    made = cloudwatch.describe_alarms()["MetricAlarms"]
+    assert sorted(listed) == sorted(alarm["AlarmArn"] for alarm in made)
+    assert not {"CorrectedAlarm", "NoCreationsAlarm"} & {name for name in resources(ALARM) if aws.resource(name)}
 
 
 def test_the_end_of_the_stack_leaves_the_parameter_and_the_policies_and_a_new_stack_takes_them_up(aws):
