@@ -30,7 +30,7 @@ PYTEST := .venv/bin/python3 -m pytest -p no:cacheprovider --quiet
   format bench-sweep soak clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: build ## Deploy to a local AWS, create repositories, and show the policies they get (needs no AWS account)
 	@.venv/bin/python3 tests/local/demo.py
