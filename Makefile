@@ -104,7 +104,8 @@ define virtual-environment
 	  || { echo "this needs Python 3.11 or later; $(PYTHON) is $$($(PYTHON) --version)" >&2; exit 1; }
 	@echo "installing the tools into $(@D)"
 	@$(PYTHON) -m venv $(@D)
-	@$(@D)/bin/python3 -m pip install --quiet --disable-pip-version-check --no-deps --requirement $<
+	@$(@D)/bin/python3 -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+	  --requirement $<
 	@$(@D)/bin/python3 -m pip check > /dev/null
 	@touch $@
 endef
