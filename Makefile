@@ -16,6 +16,10 @@ MACHINE := $(shell uname -m)
 ARCHITECTURE := $(if $(filter aarch64 arm64,$(MACHINE)),arm64,x86_64)
 TARGET := $(if $(filter arm64,$(ARCHITECTURE)),aarch64,x86_64)-unknown-linux-gnu
 
+TOOLS := target/tools/bin
+CARGO_DENY := 0.20.2
+CARGO_CYCLONEDX := 0.5.9
+
 # cargo-lambda links with the zig that the first python3 on PATH has.
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Caches stay below this folder, where `make clean` finds them.
@@ -26,8 +30,8 @@ export SAM_CLI_TELEMETRY := 0
 # Colours, where asked for, are the demo's and cargo's; sam and pytest write for a log.
 PYTEST := .venv/bin/python3 -m pytest -p no:cacheprovider --quiet
 
-.PHONY: help demo test lint lint-template dashboard-picture test-rust test-judges test-deployment build setup install \
-  format bench-sweep soak clean
+.PHONY: help demo test lint lint-template dashboard-picture test-rust test-judges test-deployment test-docs build setup \
+  install format bench-sweep soak deny advisories sbom reproduce clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -35,14 +39,15 @@ help: ## Show this list
 demo: build ## Deploy to a local AWS, create repositories, and show the policies they get (needs no AWS account)
 	@.venv/bin/python3 tests/local/demo.py
 
-test: lint test-rust test-judges test-deployment ## Run everything that CI runs
+test: lint test-rust test-judges test-deployment test-docs ## Run everything that CI runs
 	@rust=$$(awk '/^test result:/ { run += $$4; ignored += $$8 } END { print run " Rust tests (" ignored " ignored)" }' target/test-rust.log); \
 	outcome() { tail -n 1 "target/$$1.log" | sed 's/ in .*//'; }; \
-	echo "make test: format, clippy, template, $$rust, the outside judges ($$(outcome test-judges)) and the deployment tests ($$(outcome test-deployment)) are fine"
+	echo "make test: format, clippy, template, $$rust, the outside judges ($$(outcome test-judges)), the deployment tests ($$(outcome test-deployment)) and the documents ($$(outcome test-docs)) are fine"
 
-lint: setup tests/lint/.venv/.ready ## Check the formatting, clippy, and the template with sam, cfn-lint's serverless rules and checkov
+lint: setup tests/lint/.venv/.ready ## Check the formatting, clippy, the crate's documentation, and the template with sam, cfn-lint's serverless rules and checkov
 	cargo fmt --check
 	cargo clippy --all-targets --all-features -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --all-features --no-deps
 	@$(MAKE) lint-template
 
 # What is left out of these checks stands with its reason in the template's Metadata.
@@ -71,12 +76,21 @@ test-deployment: build $(CLI) ## Deploy to a local AWS that enforces the functio
 	@mkdir -p target
 	$(PYTEST) tests/local 2>&1 | tee target/test-deployment.log
 
+test-docs: build $(CLI) ## Run every command of the documents against a local AWS, and check their names and links
+	@mkdir -p target
+	$(PYTEST) tests/docs 2>&1 | tee target/test-docs.log
+
 build: $(BUILT) ## Build the function with `sam build`, for this machine's processor
 
 $(BUILT): template.yaml $(SOURCES) | setup
 	@echo "building the function with sam build; the first time this takes up to ten minutes and says nothing"
 	@mkdir -p target
-	@sam build --build-dir $(@D) --parameter-overrides Architecture=$(ARCHITECTURE) > target/sam-build.log 2>&1 \
+	@cargo fetch --locked --quiet --target $(TARGET)
+	@# Panic messages hold the paths of sources. With names of our own for these, the same sources make the same bytes.
+	@flags="--remap-path-prefix=$(CURDIR)=/ecr-autopolicy"; \
+	for crates in "$${CARGO_HOME:-$$HOME/.cargo}"/registry/src/*; do flags+=" --remap-path-prefix=$$crates=/crates"; done; \
+	RUSTFLAGS="$${RUSTFLAGS:-} $$flags" \
+	  sam build --build-dir $(@D) --parameter-overrides Architecture=$(ARCHITECTURE) > target/sam-build.log 2>&1 \
 	  || { cat target/sam-build.log; exit 1; }
 
 bench-sweep: bench/.venv/.ready ## Measure a sweep beside boto3 and Cloud Custodian: half an hour, or SWEEP="--size 1000"
@@ -89,6 +103,51 @@ soak: ## Run creations and sweeps for half an hour, or SOAK=minutes; fails if me
 	cargo build --release --bin bootstrap
 	SOAK=$(or $(SOAK),30) STORM_BINARY=$(CURDIR)/target/release/bootstrap \
 	  cargo test --all-features --test storm memory_and_descriptors_do_not_grow -- --ignored --nocapture
+
+deny: $(TOOLS)/cargo-deny-$(CARGO_DENY) ## Check the licences and sources of what is built in
+	$< --all-features --locked check bans licenses sources
+
+advisories: $(TOOLS)/cargo-deny-$(CARGO_DENY) ## Look for known vulnerabilities, in a database that is fetched from GitHub
+	$< --all-features --locked check advisories
+
+# One binary at a time, since the function has fewer dependencies than the command line.
+sbom: $(TOOLS)/cargo-cyclonedx-$(CARGO_CYCLONEDX) ## List what is built in, in CycloneDX's format, in target/sbom
+	@mkdir -p target/sbom
+	@list() { \
+	  SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $< cyclonedx --quiet --describe binaries --format json \
+	    --spec-version 1.5 --target $(TARGET) "$${@:2}"; \
+	  sed 's|path+file://$(CURDIR)|path+file:///ecr-autopolicy|g' "$$1_bin.cdx.json" > "target/sbom/$$1.cdx.json"; \
+	  rm -f bootstrap_bin.cdx.json ecr-autopolicy_bin.cdx.json; \
+	  echo "target/sbom/$$1.cdx.json"; \
+	}; \
+	list bootstrap; \
+	list ecr-autopolicy --features cli
+
+$(TOOLS)/cargo-deny-$(CARGO_DENY): CRATE := cargo-deny@$(CARGO_DENY)
+$(TOOLS)/cargo-cyclonedx-$(CARGO_CYCLONEDX): CRATE := cargo-cyclonedx@$(CARGO_CYCLONEDX)
+$(TOOLS)/%:
+	@echo "compiling $(CRATE); that takes some minutes"
+	@cargo install --quiet --locked --root target/tools --target-dir target/tools/target $(CRATE)
+	@rm -rf target/tools/target
+	@mv $(TOOLS)/$(firstword $(subst @, ,$(CRATE))) $@
+
+# In two folders and by way of two Cargo homes, so that a path that gets into the binary shows.
+reproduce: setup ## Build the function twice in different places, and compare the checksums: two release builds
+	@rm -rf target/reproduce
+	@home="$${CARGO_HOME:-$$HOME/.cargo}"; \
+	for each in one another/longer/name; do \
+	  folder="$(CURDIR)/target/reproduce/$$each"; \
+	  mkdir -p "$$folder/src" "$$folder.cargo"; \
+	  find "$$home" -mindepth 1 -maxdepth 1 -exec ln -s {} "$$folder.cargo" \;; \
+	  git ls-files -z --cached --others --exclude-standard | tar -c --null -T - | tar -x -C "$$folder"; \
+	  ln -s "$(CURDIR)/.venv" "$$folder/.venv"; \
+	  CARGO_HOME="$$folder.cargo" make -C "$$folder" build; \
+	done
+	@cd target/reproduce; \
+	binaries=({one,another/longer/name}/.aws-sam/local/Function/bootstrap); \
+	sha256sum "$${binaries[@]}"; \
+	cmp "$${binaries[@]}" && echo "both are the same, to the byte"
+	@rm -rf target/reproduce
 
 setup: $(READY) ## Install the tools: Python packages into .venv, and Rust components that are missing
 	@command -v cargo > /dev/null && command -v rustup > /dev/null \
