@@ -10,7 +10,7 @@ import time
 from contextlib import contextmanager
 
 import pytest
-from aws import ARCHITECTURE, LocalAws, raise_on_termination
+from aws import ARCHITECTURE, REGION, LocalAws, raise_on_termination
 from blocks import CONFIGURATION, DOCUMENTS, NOT_RUN, ROOT, RUN, SESSION, SHOWN, blocks, commands, session
 from shell import Shell
 from steps import ORG_PATH
@@ -73,11 +73,20 @@ def furnish(folder):
     (folder / ".aws-sam").symlink_to(ROOT / ".aws-sam")
 
 
+def needs_aws(document):
+    tools = {command.split()[0] for block in blocks(document) if block.kind in (RUN, SESSION) for command in commands(block)}
+    return not tools.isdisjoint({"aws", "sam", BINARY.name})
+
+
 @contextmanager
-def world(document, folder):
+def local_aws(document):
+    """The environment for commands, with what is there before the document's first one."""
+    if not needs_aws(document):
+        yield os.environ
+        return
     with LocalAws() as aws:
         s3, trail, ecr = (aws.client(name) for name in ("s3", "cloudtrail", "ecr"))
-        s3.create_bucket(Bucket="trail", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+        s3.create_bucket(Bucket="trail", CreateBucketConfiguration={"LocationConstraint": REGION})
         trail.create_trail(Name="all", S3BucketName="trail", IsMultiRegionTrail=True)
         trail.start_logging(Name="all")
         if document.name not in FROM_NOTHING:
@@ -87,19 +96,25 @@ def world(document, folder):
                     policy = {"Version": "2012-10-17", "Statement": statements}
                     ecr.set_repository_policy(repositoryName=name, policyText=json.dumps(policy))
             aws.deploy(OrgPaths=ORG_PATH, **dict(each.split("=") for each in PARAMETERS))
+        yield aws.environment
+
+
+@contextmanager
+def world(document, folder):
+    with local_aws(document) as environment:
         stand_ins(folder / "bin")
         furnish(folder / "work")
-        path = aws.environment["PATH"]
-        environment = {
-            **aws.environment,
+        path = environment["PATH"]
+        shell = Shell(folder, {
+            **environment,
             "PATH": f"{folder / 'bin'}:{path}",
             "DOCS_PATH": path,
             "DOCS_ARCHITECTURE": ARCHITECTURE,
             # On an existing stack `sam deploy` keeps them.
             "DOCS_PARAMETERS": json.dumps(PARAMETERS if document.name in FROM_NOTHING else []),
+            "SAM_CLI_POLL_DELAY": "0.5",
             "NO_COLOR": "1",
-        }
-        shell = Shell(folder, environment)
+        })  # fmt: skip
         try:
             yield shell
         finally:
