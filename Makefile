@@ -127,7 +127,7 @@ $(TOOLS)/cargo-deny-$(CARGO_DENY): CRATE := cargo-deny@$(CARGO_DENY)
 $(TOOLS)/cargo-cyclonedx-$(CARGO_CYCLONEDX): CRATE := cargo-cyclonedx@$(CARGO_CYCLONEDX)
 $(TOOLS)/%:
 	@echo "compiling $(CRATE); that takes some minutes"
-	@cargo install --quiet --locked --root target/tools --target-dir target/tools/target $(CRATE)
+	@cargo install --quiet --locked --force --root target/tools --target-dir target/tools/target $(CRATE)
 	@rm -rf target/tools/target
 	@mv $(TOOLS)/$(firstword $(subst @, ,$(CRATE))) $@
 
@@ -137,7 +137,7 @@ reproduce: setup ## Build the function twice in different places, and compare th
 	@home="$${CARGO_HOME:-$$HOME/.cargo}"; \
 	for each in one another/longer/name; do \
 	  folder="$(CURDIR)/target/reproduce/$$each"; \
-	  mkdir -p "$$folder/src" "$$folder.cargo"; \
+	  mkdir -p "$$folder" "$$folder.cargo"; \
 	  find "$$home" -mindepth 1 -maxdepth 1 -exec ln -s {} "$$folder.cargo" \;; \
 	  git ls-files -z --cached --others --exclude-standard | tar -c --null -T - | tar -x -C "$$folder"; \
 	  ln -s "$(CURDIR)/.venv" "$$folder/.venv"; \
