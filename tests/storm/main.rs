@@ -107,6 +107,7 @@ async fn check_and_heal(stand: &Arc<Stand>, title: &str) {
     assert!(lost.is_empty(), "{number} are wrong, and the failure queue does not name them, as {some:#?}");
 
     stand.services.heal();
+    stand.services.set_pages(1_000, 0);
     stand.deliveries.forget();
     let moved = stand.deliveries.redrive();
     stand.run(PROCESSES).await;
@@ -157,9 +158,9 @@ async fn a_sweep_in_a_storm() {
     stand.become_foul(Weather::Storm);
     let size = size();
     // One invocation has time for a part of the list only, and once ECR does not know where it was to go on.
-    stand.services.set_pages(size.div_ceil(20), 100);
+    stand.services.set_pages(size.div_ceil(20), 800);
     stand.services.set_forgetful(1);
-    stand.set_list_time(Duration::from_millis(1_500));
+    stand.set_list_time(Duration::from_secs(6));
     // A name that cannot be one stands in nobody's way.
     stand.services.put("Team/Odd", Repository::new(vec![("ecr-autopolicy".to_owned(), "off".to_owned())]));
     let mut right = BTreeSet::new();
@@ -217,9 +218,9 @@ async fn a_sweep_in_a_storm() {
 /// Processes remember the old value for some seconds, and give it to what is created meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_changed_configuration_reaches_what_is_created_meanwhile() {
-    let stand = stand(&[("POLICY_CACHE_SECONDS", "3")]);
+    let stand = stand(&[("POLICY_CACHE_SECONDS", "4")]);
     create(&stand, 0..200);
-    stand.after(100, Deed::ChangeRules(Rules::Second));
+    stand.after(30, Deed::ChangeRules(Rules::Second));
     stand.run(6).await;
     let stale = stand.figures.get("writes by-an-old-value");
     assert!(stale > 0, "no process went by the old value");
@@ -250,7 +251,8 @@ async fn a_process_may_end_at_any_of_its_calls() {
     let mut ended = 0;
     for sweep in [false, true] {
         for (at, after) in (1..=4).flat_map(|at| [(at, false), (at, true)]) {
-            let stand = stand(&[]);
+            // The configuration is read for each event, and nothing before it.
+            let stand = stand(&[("POLICY_CACHE_SECONDS", "0")]);
             let repository = Repository::new(Vec::new()).with(Vec::new(), vec![theirs()]);
             stand.services.put("base/app", repository.clone());
             stand.end_next(End { at, after });
