@@ -8,6 +8,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON := $(shell command -v python3)
 READY := .venv/.ready
 BUILT := .aws-sam/local/template.yaml
+BOOTSTRAP := $(CURDIR)/.aws-sam/local/Function/bootstrap
 CLI := target/debug/ecr-autopolicy
 SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src policies -type f)
 
@@ -30,8 +31,8 @@ export SAM_CLI_TELEMETRY := 0
 # Colours, where asked for, are the demo's and cargo's; sam and pytest write for a log.
 PYTEST := .venv/bin/python3 -m pytest -p no:cacheprovider --quiet
 
-.PHONY: help demo test lint lint-template dashboard-picture test-rust test-judges test-deployment test-docs build setup \
-  install format bench-sweep soak deny advisories sbom reproduce clean
+.PHONY: help demo test lint lint-template dashboard-picture test-rust test-judges test-budget budget test-deployment \
+  test-docs build setup valgrind install format bench bench-core bench-sweep soak deny advisories sbom reproduce clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -39,10 +40,10 @@ help: ## Show this list
 demo: build ## Deploy to a local AWS, create repositories, and show the policies they get (needs no AWS account)
 	@.venv/bin/python3 tests/local/demo.py
 
-test: lint test-rust test-judges test-deployment test-docs ## Run everything that CI runs
+test: lint test-rust test-judges test-budget test-deployment test-docs ## Run everything that CI runs
 	@rust=$$(awk '/^test result:/ { run += $$4; ignored += $$8 } END { print run " Rust tests (" ignored " ignored)" }' target/test-rust.log); \
 	outcome() { tail -n 1 "target/$$1.log" | sed 's/ in .*//'; }; \
-	echo "make test: format, clippy, template, $$rust, the outside judges ($$(outcome test-judges)), the deployment tests ($$(outcome test-deployment)) and the documents ($$(outcome test-docs)) are fine"
+	echo "make test: format, clippy, template, $$rust, the outside judges ($$(outcome test-judges)), the start's budget, the deployment tests ($$(outcome test-deployment)) and the documents ($$(outcome test-docs)) are fine"
 
 lint: setup tests/lint/.venv/.ready ## Check the formatting, clippy, the crate's documentation, and the template with sam, cfn-lint's serverless rules and checkov
 	cargo fmt --check
@@ -66,6 +67,19 @@ test-rust: setup ## Run the Rust tests; plain `cargo test` leaves out the comman
 test-judges: setup ## Ask cfn-lint and parliament what they think of our policies, and of bad ones
 	@mkdir -p target
 	$(PYTEST) tests/judges 2>&1 | tee target/test-judges.log
+
+BUDGET_TEST := cargo test --all-features --test budget the_start_costs_what_the_budget_says -- --ignored --nocapture
+
+test-budget: build valgrind ## Count the instructions of the function's start, which may not grow by a tenth unnoticed
+	BOOTSTRAP=$(BOOTSTRAP) $(BUDGET_TEST)
+
+budget: build valgrind ## Write what the start takes now to tests/budget/budget.json
+	BUDGET=record BOOTSTRAP=$(BOOTSTRAP) $(BUDGET_TEST)
+
+valgrind:
+	@command -v valgrind > /dev/null || { test "$$(id -u)" = 0 && command -v apt-get > /dev/null \
+	  && apt-get update --quiet=2 && apt-get install --yes --quiet=2 --no-install-recommends valgrind > /dev/null; } \
+	  || { echo "this needs valgrind, which counts instructions: install it, by \`apt-get install valgrind\` for instance" >&2; exit 1; }
 
 # By the tests' own build, so that nothing is compiled twice.
 $(CLI): $(SOURCES)
@@ -92,6 +106,27 @@ $(BUILT): template.yaml $(SOURCES) | setup
 	RUSTFLAGS="$${RUSTFLAGS:-} $$flags" \
 	  sam build --build-dir $(@D) --parameter-overrides Architecture=$(ARCHITECTURE) > target/sam-build.log 2>&1 \
 	  || { cat target/sam-build.log; exit 1; }
+
+# Each peer by a build of its own: cargo would give the crates that they share the features of all.
+BENCH_BUILD := cargo build --locked --manifest-path bench/Cargo.toml
+NODE_BUNDLE := bench/peers/node/bundle/index.cjs
+
+bench: build bench-core bench/peers/python/.venv/.ready $(NODE_BUNDLE) bench/target/tools/bin/cargo-bloat ## Measure the start and the events beside other ways to write the function; writes docs/benchmarks.md
+	$(BENCH_BUILD) --release --package measure-start
+	$(BENCH_BUILD) --release --package sdk-defaults
+	$(BENCH_BUILD) --profile function --package hello
+	@$(PYTHON) bench/start.py
+
+bench-core: ## Measure the pure core by criterion
+	cargo bench --locked --manifest-path bench/Cargo.toml --package core-bench --profile function
+
+$(NODE_BUNDLE): $(wildcard bench/peers/node/*.mjs bench/peers/node/*.json)
+	npm ci --prefix bench/peers/node --no-audit --no-fund --loglevel error
+	npm run build --prefix bench/peers/node --silent
+	@touch $@
+
+bench/target/tools/bin/cargo-bloat:
+	cargo install --locked --root bench/target/tools --version 0.12.1 cargo-bloat
 
 bench-sweep: bench/.venv/.ready ## Measure a sweep beside boto3 and Cloud Custodian: half an hour, or SWEEP="--size 1000"
 	cargo build --release --features cli --bin ecr-autopolicy
@@ -175,6 +210,9 @@ $(READY): tests/requirements.txt
 bench/.venv/.ready: bench/requirements.txt
 	$(virtual-environment)
 
+bench/peers/python/.venv/.ready: bench/peers/python/requirements.txt
+	$(virtual-environment)
+
 # Apart from the others, because it wants older versions of what they use.
 tests/lint/.venv/.ready: tests/lint/requirements.txt
 	$(virtual-environment)
@@ -186,4 +224,5 @@ format: setup ## Format the Rust code
 	cargo fmt
 
 clean: ## Remove everything that these targets made
-	rm -rf .venv .aws-sam target bench/.venv bench/target tests/lint/.venv
+	rm -rf .venv .aws-sam target bench/.venv bench/target bench/peers/python/.venv bench/peers/node/node_modules \
+	  bench/peers/node/bundle tests/lint/.venv
