@@ -28,9 +28,8 @@ fn core(criterion: &mut Criterion) {
                 });
                 criterion.benchmark_group("render").bench_with_input(id(), &case, |bencher, case| {
                     let tags = Tags::new();
-                    bencher.iter(|| {
-                        black_box(&case.configuration).desired(&case.repository, &tags, &case.prefix).unwrap()
-                    })
+                    bencher
+                        .iter(|| black_box(&case.configuration).desired(&case.repository, &tags, &case.prefix).unwrap())
                 });
             }
             criterion.benchmark_group("reconcile").bench_with_input(id(), &case, |bencher, case| {

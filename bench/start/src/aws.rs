@@ -15,7 +15,6 @@ use hyper::{
     header::{CONTENT_TYPE, HeaderValue},
     http::request::Parts,
 };
-use serde::Serialize;
 use serde_json::{Value, json};
 use tokio_rustls::TlsAcceptor;
 
@@ -40,14 +39,13 @@ pub(crate) enum Kind {
     Right,
 }
 
-/// One call, in seconds since the start.
-#[derive(Clone, Debug, Serialize)]
+/// One call.
+#[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) action: String,
-    #[serde(skip)]
-    pub(crate) start: Instant,
-    #[serde(skip)]
-    pub(crate) end: Option<Instant>,
+    start: Instant,
+    /// None while it is not answered.
+    end: Option<Instant>,
 }
 
 /// SSM and ECR.
@@ -178,7 +176,10 @@ impl Service for Endpoint {
 
     async fn answer(&self, head: Parts, body: Bytes) -> Response<Full<Bytes>> {
         let target = head.headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or("");
-        let action = target.rsplit('.').next().unwrap_or_default().to_owned();
+        let action = match target.rsplit_once('.') {
+            Some((_, action)) => action.to_owned(),
+            None => format!("{} {}", head.method, head.uri.path()),
+        };
         let call = Call { action, start: Instant::now(), end: None };
         let start = call.start;
         self.aws.calls.borrow_mut().push(call);
@@ -190,7 +191,9 @@ impl Service for Endpoint {
         let input = serde_json::from_slice(&body).unwrap_or_default();
         let (status, answer) = match self.aws.perform(target, &input) {
             Ok(answer) if target.starts_with(expected) => (StatusCode::OK, answer),
-            Ok(_) => (StatusCode::BAD_REQUEST, json!({ "__type": "UnknownOperationException", "message": "elsewhere" })),
+            Ok(_) => {
+                (StatusCode::BAD_REQUEST, json!({ "__type": "UnknownOperationException", "message": "elsewhere" }))
+            }
             Err((kind, message)) => (StatusCode::BAD_REQUEST, json!({ "__type": kind, "message": message })),
         };
         // Whoever took the calls in the meantime does not want the rest of this one.

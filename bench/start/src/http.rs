@@ -42,11 +42,12 @@ pub(crate) async fn serve<S: Service>(
             spawn_local(async move {
                 match tls {
                     None => connection(service, stream).await,
-                    Some(tls) => match tls.accept(stream).await {
-                        Ok(stream) => connection(service, stream).await,
-                        // A process that is killed leaves its connection half-way; any other reason shows there.
-                        Err(_) => {}
-                    },
+                    Some(tls) => {
+                        // A client that does not like the certificate says so itself.
+                        if let Ok(stream) = tls.accept(stream).await {
+                            connection(service, stream).await;
+                        }
+                    }
                 }
             });
         }

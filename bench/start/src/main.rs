@@ -103,7 +103,8 @@ async fn measure(plan: &Plan) -> anyhow::Result<Value> {
         let tls = *backend == Backend::Tls;
         let aws = Rc::new(Aws::default());
         let urls = aws.serve(tls.then_some(&acceptor)).await?;
-        let subjects = plan.subjects.iter().map(|subject| Bench::new(subject, &aws, &urls, tls.then_some(&bundle), plan));
+        let subjects =
+            plan.subjects.iter().map(|subject| Bench::new(subject, &aws, &urls, tls.then_some(&bundle), plan));
         benches.push((*backend, subjects.collect::<Vec<_>>()));
     }
     for (backend, benches) in &benches {
@@ -227,7 +228,8 @@ impl<'a> Bench<'a> {
             }
             self.verify(repository)?;
             let (calls, _) = self.aws.take();
-            let trips = json!({ "calls": actions(&calls), "sequential": sequential(&calls), "seconds": took.as_secs_f64() });
+            let trips =
+                json!({ "calls": actions(&calls), "sequential": sequential(&calls), "seconds": took.as_secs_f64() });
             self.note("round_trips", trips);
         }
         self.aws.set_delay(Duration::ZERO);
