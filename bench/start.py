@@ -75,9 +75,9 @@ class Subject:
     packages: object = None
     figures: dict = field(default_factory=dict)
 
-    def planned(self):
+    def planned(self, key):
         return {
-            "key": self.name, "command": words(self.command), "environment": LAMBDA | self.environment,
+            "key": key, "command": words(self.command), "environment": LAMBDA | self.environment,
             "certificates": self.certificates, "idle": self.idle,
         }  # fmt: skip
 
@@ -138,18 +138,21 @@ def subjects(ours):
 
 
 def measure(chosen, options):
+    # The key is part of the names of repositories.
+    keys = {f"subject-{number}": subject for number, subject in enumerate(chosen, 1)}
     plan = {
         "colds": options.colds, "warms": options.warms, "delay": DELAY, "backends": options.backends,
-        "scratch": str(SCRATCH), "subjects": [subject.planned() for subject in chosen],
+        "scratch": str(SCRATCH), "subjects": [subject.planned(key) for key, subject in keys.items()],
     }  # fmt: skip
     (SCRATCH / "home").mkdir(parents=True, exist_ok=True)
     files = [SCRATCH / "plan.json", SCRATCH / "result.json"]
     files[0].write_text(json.dumps(plan))
     if subprocess.run(words([MEASURE, *files])).returncode:
-        sys.exit("the measurement failed: see above")
+        names = ", ".join(f"{key} is {subject.name}" for key, subject in keys.items())
+        sys.exit(f"the measurement failed: see above ({names})")
     result = json.loads(files[1].read_text())
-    for subject in chosen:
-        subject.figures = {backend: figures[subject.name] for backend, figures in result.items()}
+    for key, subject in keys.items():
+        subject.figures = {backend: figures[key] for backend, figures in result.items()}
 
 
 def table(rows, left=1):
@@ -437,18 +440,20 @@ def main():
         print("", *speed(chosen, backend), sep="\n")
     print("", *footprint(chosen), "", *calls(chosen), sep="\n")
     whole = chosen == every and len(ours) == 1 and set(options.backends) == set(BACKENDS)
-    if not whole:
-        return print(f"\nonly a run of everything is written to {REPORT.relative_to(ROOT)}")
-    cored, sized = core(), sizes()
-    print("", *core_table(cored), "", *sizes_table(*sized), "", sep="\n")
-    found = [*goals(chosen), *core_goals(cored), *sizes_goals(*sized)]
+    found = list(goals(chosen)) if whole else []
+    usual = whole and not options.ours and (options.colds, options.warms) == (COLDS, WARMS)
+    if usual:
+        cored, sized = core(), sizes()
+        found += [*core_goals(cored), *sizes_goals(*sized)]
+        print("", *core_table(cored), "", *sizes_table(*sized), sep="\n")
+    print()
     for goal, measured, met in found:
         print(f"{'met   ' if met else 'MISSED'} {goal} ({measured})")
-    if options.ours or (options.colds, options.warms) != (COLDS, WARMS):
-        print(f"\nonly a run of everything, as often as usual, is written to {REPORT.relative_to(ROOT)}")
-    else:
+    if usual:
         REPORT.write_text(report(chosen, cored, sized))
         print(f"\nwritten to {REPORT.relative_to(ROOT)}")
+    else:
+        print(f"\nonly a run of everything, as often as usual, is written to {REPORT.relative_to(ROOT)}")
     sys.exit(not all(met for *_, met in found))
 
 
