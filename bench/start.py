@@ -185,6 +185,9 @@ def times(value, than):
 MOMENTS = {"cold": "cold start", "after_init": "first event after INIT", "warm": "warm event"}
 
 
+TRIPS = {"unkept": "parameter not kept", "first": "first event", "next": "next event", "merged": "merged"}
+
+
 def speed(chosen, backend):
     header = [f"over {BACKENDS[backend]}"]
     for title in MOMENTS.values():
@@ -213,16 +216,17 @@ def footprint(chosen):
 
 def calls(chosen):
     backend = next(iter(chosen[0].figures))
-    rows = [["one after the other", "first event", "next event", "the same, merged", "before the first event", "connections", "still open"]]
+    header = ["one after the other", *TRIPS.values(), "before the first event", "connections", "still open"]
+    rows = [header]
     for subject in chosen:
         if subject.idle:
             continue
-        trips = subject.figures[backend]["round_trips"]
+        trips = {trip["event"]: f"{trip['sequential']} of {len(trip['calls'])}" for trip in subject.figures[backend]["round_trips"]}
         around = subject.figures[backend]["around_init"][-1]
         before = ", ".join(around["calls_before"]) or "none"
         connections = f"{around['connections_before']} of {around['connections_before'] + around['connections_after']}"
         rows.append([
-            subject.name, *(f"{trip['sequential']} of {len(trip['calls'])}" for trip in trips), before, connections, around["open"],
+            subject.name, *(trips[event] for event in TRIPS), before, connections, around["open"],
         ])  # fmt: skip
     return table(rows)
 

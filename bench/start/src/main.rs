@@ -215,24 +215,40 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
-    /// How many calls of the first event, and of the next, come one after the other: each takes its time.
+    /// How many calls of an event come one after the other: each takes its time.
     async fn round_trips(&self, delay: Duration) -> anyhow::Result<()> {
-        let kinds = [self.repository(Kind::New), self.repository(Kind::New), self.repository(Kind::Foreign)];
-        self.aws.take();
         self.aws.set_delay(delay);
-        let mut process = self.start(Some(&kinds[0])).await?;
-        let mut took = process.first_answer().await.with_context(|| self.name())?;
-        for (number, repository) in kinds.iter().enumerate() {
-            if number > 0 {
-                took = process.invoke(repository).await.with_context(|| self.name())?;
-            }
-            self.verify(repository)?;
-            let (calls, _) = self.aws.take();
-            let trips =
-                json!({ "calls": actions(&calls), "sequential": sequential(&calls), "seconds": took.as_secs_f64() });
-            self.note("round_trips", trips);
-        }
+        let mut environment = self.environment.clone();
+        environment.insert("POLICY_CACHE_SECONDS".to_owned(), "0".to_owned());
+        self.round_trips_of(&environment, &[("unkept", Kind::New)]).await?;
+        let kept = [("first", Kind::New), ("next", Kind::New), ("merged", Kind::Foreign)];
+        self.round_trips_of(&self.environment, &kept).await?;
         self.aws.set_delay(Duration::ZERO);
+        Ok(())
+    }
+
+    async fn round_trips_of(
+        &self,
+        environment: &BTreeMap<String, String>,
+        events: &[(&str, Kind)],
+    ) -> anyhow::Result<()> {
+        let mut process =
+            Process::start(&self.subject.command, environment, &self.log, None).await.with_context(|| self.name())?;
+        process.ready().await.with_context(|| self.name())?;
+        sleep(SETTLE).await;
+        for (name, kind) in events {
+            let repository = self.repository(*kind);
+            self.aws.take();
+            let took = process.invoke(&repository).await.with_context(|| self.name())?;
+            self.verify(&repository)?;
+            let (calls, _) = self.aws.take();
+            self.note(
+                "round_trips",
+                json!({
+                    "event": name, "calls": actions(&calls), "sequential": sequential(&calls), "seconds": took.as_secs_f64(),
+                }),
+            );
+        }
         Ok(())
     }
 
