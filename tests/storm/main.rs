@@ -218,7 +218,7 @@ async fn a_sweep_in_a_storm() {
 /// Processes remember the old value for some seconds, and give it to what is created meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_changed_configuration_reaches_what_is_created_meanwhile() {
-    let stand = stand(&[("POLICY_CACHE_SECONDS", "4")]);
+    let stand = stand(&[("POLICY_CACHE_SECONDS", "8")]);
     create(&stand, 0..200);
     stand.after(30, Deed::ChangeRules(Rules::Second));
     stand.run(6).await;
