@@ -196,7 +196,7 @@ fn tags_are_read_again_with_the_policy() {
     let second = Fault::Overwritten(Some(policy(&[theirs("Second")]).to_string()));
     let registry = reading_tags().live("team/app", &policy(&[theirs("First")]).to_string());
     let mut function = registry.fault(SetRepositoryPolicy, second, Often::Once).start();
-    function.invoke(&policy_set("team/app")).response();
+    function.invoke(&scheduled()).response();
     assert_eq!((function.count(GetRepositoryPolicy), function.count(ListTagsForResource)), (3, 3));
 }
 
