@@ -249,6 +249,7 @@ impl Controller {
         deadline: Deadline,
     ) -> Result<Report, Error> {
         let repository = &target.repository;
+        let read = Instant::now();
         // Without a configuration nothing can be said of any repository, so only its failure ends both at once.
         let (configuration, current) =
             tokio::try_join!(parameter.configuration(repository.registry(), deadline), async {
@@ -256,9 +257,17 @@ impl Controller {
             },)?;
         let wanted = Wanted { configuration: &configuration, name: parameter.name() };
         let done = async {
+            if read.elapsed() >= FRESH {
+                return self.mend(target, wanted, deadline).await;
+            }
             let planned = self.decide(target, wanted, current?, deadline).await?;
-            self.carry_out(&planned, deadline).await?;
-            Ok(planned)
+            match self.carry_out(&planned, deadline.within(FRESH)).await {
+                Ok(()) => Ok(planned),
+                Err(_) if read.elapsed() >= FRESH && !deadline.left().is_zero() => {
+                    self.mend(target, wanted, deadline).await
+                }
+                Err(error) => Err(error),
+            }
         };
         reported(repository, done.await)
     }

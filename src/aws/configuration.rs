@@ -11,7 +11,12 @@ use super::{
     call::Deadline,
     parameter::{ParameterClient, Stored},
 };
-use crate::{configuration::Configuration, error::Error, policy::sid::SidPrefix, repository::Registry};
+use crate::{
+    configuration::{Configuration, Findings},
+    error::Error,
+    policy::sid::SidPrefix,
+    repository::Registry,
+};
 
 /// The parameter, and the configuration that it last held.
 #[derive(Debug)]
@@ -74,12 +79,24 @@ impl ConfigurationParameter {
             return Ok(kept.value);
         }
         let fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Kept { value, read, read_at } = match fetched.filter(|fetched| fetched.is_usable(self.keep, since)) {
-            Some(fetched) => fetched,
-            None => self.read(deadline).await?,
+        let fetched = fetched.filter(|fetched| fetched.is_usable(self.keep, since));
+        let parse = |stored: &Stored| {
+            let told = |findings: Findings| if stored.is_secure() { findings.without_words() } else { findings };
+            match Configuration::parse(&stored.value, &self.prefix, registry) {
+                Ok((configuration, warnings)) => Ok((configuration.kept_secret(stored.is_secure()), told(warnings))),
+                Err(findings) => Err(told(findings)),
+            }
         };
-        let (configuration, warnings) = Configuration::parse(&value.value, &self.prefix, registry)
-            .map_err(|findings| Error::configuration_invalid(self.name(), &findings))?;
+        // A mistake that was read ahead may be repaired by now.
+        let ahead = fetched.and_then(|fetched| Some((parse(&fetched.value).ok()?, fetched)));
+        let ((configuration, warnings), Kept { read, read_at, .. }) = match ahead {
+            Some(ahead) => ahead,
+            None => {
+                let now = self.read(deadline).await?;
+                let invalid = |findings| Error::configuration_invalid(self.name(), &findings);
+                (parse(&now.value).map_err(invalid)?, now)
+            }
+        };
         for warning in &warnings.0 {
             tracing::warn!(parameter = self.name(), %warning, "configuration");
         }

@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, fmt};
 pub use rule::{Grant, Rule};
 
 use crate::{
-    finding::{Finding, Severity},
+    finding::{Finding, Place, Severity},
     policy::{document::Statement, sid::SidPrefix},
     repository::{Registry, Repository},
 };
@@ -42,6 +42,8 @@ pub struct Configuration {
     pub on_existing_policy: OnExistingPolicy,
     /// Whether a statement may reach everyone.
     pub allow_public: bool,
+    /// Whether nobody may read what it says, so that findings have to leave out what they quote.
+    secret: bool,
 }
 
 /// What one repository should have by the configuration.
@@ -110,7 +112,17 @@ impl Configuration {
                 Err(finding) => findings.push(finding),
             }
         }
-        if findings.is_empty() { Ok(desired) } else { Err(Findings(findings)) }
+        match findings.is_empty() {
+            true => Ok(desired),
+            false if self.secret => Err(Findings(findings).without_words()),
+            false => Err(Findings(findings)),
+        }
+    }
+
+    /// The same, and whether nobody may read what it says.
+    #[must_use]
+    pub fn kept_secret(self, secret: bool) -> Self {
+        Self { secret, ..self }
     }
 }
 
@@ -119,6 +131,18 @@ impl Configuration {
 pub struct Findings(pub Vec<Finding>);
 
 impl Findings {
+    /// The same places, without the words: these quote what stands there.
+    #[must_use]
+    pub fn without_words(self) -> Self {
+        let hidden = |finding: Finding| Finding {
+            message: "what is wrong is left out, since it may quote the value of a SecureString".to_owned(),
+            hint: Some("`ecr-autopolicy check --parameter` tells those who may read it".to_owned()),
+            place: Place::root(),
+            ..finding
+        };
+        Self(self.0.into_iter().map(hidden).collect())
+    }
+
     /// Whether the configuration cannot be used.
     #[must_use]
     pub fn has_errors(&self) -> bool {

@@ -33,8 +33,12 @@ impl Reader {
 
     fn configuration(&mut self, text: &str) -> Configuration {
         let place = Place::root();
-        let mut configuration =
-            Configuration { rules: Vec::new(), on_existing_policy: OnExistingPolicy::default(), allow_public: false };
+        let mut configuration = Configuration {
+            rules: Vec::new(),
+            on_existing_policy: OnExistingPolicy::default(),
+            allow_public: false,
+            secret: false,
+        };
         if text.trim().is_empty() {
             return configuration;
         }

@@ -95,7 +95,7 @@ impl Entry<'_> {
 
     /// So was one of many.
     pub(super) fn swept(&self, scheduled: bool, repository: &Repository, done: &Result<Report, Error>, calls: &Calls) {
-        self.journal.counts().count(Count::Swept, 1);
+        self.journal.counts().count(Count::Swept, u64::from(done.is_ok()));
         if scheduled && done.as_ref().is_ok_and(|report| matches!(report.outcome, Outcome::Applied | Outcome::Removed))
         {
             self.journal.counts().count(Count::Corrected, 1);

@@ -51,6 +51,15 @@ fn a_parameter_that_is_not_there_yet_fails_no_start() {
 }
 
 #[test]
+fn a_mistake_that_was_read_ahead_may_be_repaired_since() {
+    let mut function = stage().parameter("{}").start();
+    function.process.wait_for_start();
+    function.aws.set_parameter(&workloads().to_string(), false);
+    let response = function.invoke(&created("team/app")).response();
+    assert_eq!(response.pointer("/outcomes/0/outcome"), Some(&json!("applied")));
+}
+
+#[test]
 fn aws_that_does_not_answer_holds_the_start_up_for_seconds_only() {
     let mut function = stage().fault(GetParameter, Fault::Silence, Often::Always).start();
     function.process.wait_for_start();
