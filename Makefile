@@ -108,7 +108,7 @@ $(BUILT): template.yaml $(SOURCES) | setup
 	  || { cat target/sam-build.log; exit 1; }
 
 # Each peer by a build of its own: cargo would give the crates that they share the features of all.
-BENCH_BUILD := cargo build --locked --manifest-path bench/Cargo.toml
+BENCH_BUILD := cargo build --manifest-path bench/Cargo.toml
 NODE_BUNDLE := bench/peers/node/bundle/index.cjs
 
 bench: build bench-core bench/peers/python/.venv/.ready $(NODE_BUNDLE) bench/target/tools/bin/cargo-bloat ## Measure the start and the events beside other ways to write the function; writes docs/benchmarks.md
@@ -118,7 +118,7 @@ bench: build bench-core bench/peers/python/.venv/.ready $(NODE_BUNDLE) bench/tar
 	@$(PYTHON) bench/start.py
 
 bench-core: ## Measure the pure core by criterion
-	cargo bench --locked --manifest-path bench/Cargo.toml --package core-bench --profile function
+	cargo bench --manifest-path bench/Cargo.toml --package core-bench --profile function
 
 $(NODE_BUNDLE): $(wildcard bench/peers/node/*.mjs bench/peers/node/*.json)
 	npm ci --prefix bench/peers/node --no-audit --no-fund --loglevel error

@@ -102,7 +102,7 @@ def crates(manifest, package):
     """Those that are linked into the program; what only helps to compile it is not."""
     host = re.search(r"host: (.*)", run("rustc", "-vV"))[1]
     tree = run(
-        "cargo", "tree", "--locked", "--manifest-path", manifest, "--package", package, "--prefix", "none", "--format", "{p}",
+        "cargo", "tree", "--quiet", "--manifest-path", manifest, "--package", package, "--prefix", "none", "--format", "{p}",
         "--edges", "normal,no-proc-macro", "--target", host,
     )  # fmt: skip
     return len({line.removesuffix(" (*)") for line in tree.splitlines()}) - 1

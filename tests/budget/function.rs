@@ -13,6 +13,7 @@ use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::io::copy_bidirectional;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -74,10 +75,9 @@ pub(crate) fn start(bootstrap: &Path, backend: Backend) -> Profile {
     aws.set_parameter(&rule.to_string(), false);
     aws.set_repository(REGION, "team/app", None);
     let certificate = scratch.join("certificate.pem");
-    let url = match backend {
-        Backend::Plain => aws.url(),
-        Backend::Tls => behind_tls(&aws.url(), &certificate),
-    };
+    let tls = (backend == Backend::Tls).then(|| acceptor(&certificate));
+    // Each service has an address of its own, as in AWS: with one for both, chance decides how many connections it takes.
+    let [ssm, ecr] = [door(&aws.url(), tls.clone()), door(&aws.url(), tls)];
     let (sender, steps) = mpsc::channel();
     let runtime = lambda::serve(created("team/app").to_string(), sender);
 
@@ -103,7 +103,8 @@ pub(crate) fn start(bootstrap: &Path, backend: Backend) -> Profile {
             ("PATH", "/usr/local/bin:/usr/bin:/bin"),
             ("TZ", ":UTC"),
             ("POLICY_PARAMETER", PARAMETER),
-            ("AWS_ENDPOINT_URL", &url),
+            ("AWS_ENDPOINT_URL_SSM", &ssm),
+            ("AWS_ENDPOINT_URL_ECR", &ecr),
             ("AWS_LAMBDA_RUNTIME_API", &runtime.to_string()),
         ])
         .stdin(Stdio::null())
@@ -146,26 +147,37 @@ fn said(log: &Path) -> String {
     fs::read_to_string(log).unwrap_or_default()
 }
 
-/// A door with a certificate of its own before the services.
-fn behind_tls(url: &str, file: &Path) -> String {
+/// A certificate of our own, in this file.
+fn acceptor(file: &Path) -> TlsAcceptor {
     let CertifiedKey { cert, signing_key } = generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
     let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
     let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![cert.der().clone()], key);
-    let acceptor = TlsAcceptor::from(Arc::new(config.unwrap()));
     fs::write(file, cert.pem()).unwrap();
-    let behind = url.trim_start_matches("http://").to_owned();
+    TlsAcceptor::from(Arc::new(config.unwrap()))
+}
+
+/// A door before the services, and its address.
+fn door(behind: &str, tls: Option<TlsAcceptor>) -> String {
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let behind = behind.trim_start_matches("http://").to_owned();
     let (listener, address) = listen();
     SERVERS.spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let (acceptor, behind) = (acceptor.clone(), behind.clone());
+        while let Ok((mut outside, _)) = listener.accept().await {
+            let (behind, tls) = (behind.clone(), tls.clone());
             tokio::spawn(async move {
-                let Ok(mut outside) = acceptor.accept(stream).await else { return };
                 let Ok(mut inside) = TcpStream::connect(behind).await else { return };
-                let _ = tokio::io::copy_bidirectional(&mut outside, &mut inside).await;
+                // Either side may go away in the middle: the test ends the process.
+                let _ = match tls {
+                    None => copy_bidirectional(&mut outside, &mut inside).await,
+                    Some(tls) => match tls.accept(outside).await {
+                        Ok(mut outside) => copy_bidirectional(&mut outside, &mut inside).await,
+                        Err(error) => Err(error),
+                    },
+                };
             });
         }
     });
-    format!("https://{address}")
+    format!("{scheme}://{address}")
 }
 
 fn created(name: &str) -> Value {
