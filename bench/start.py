@@ -32,6 +32,7 @@ COLDS = 20
 WARMS = 500
 DELAY = 20
 LINEAR = 1.5
+QUIET = 0.5
 BACKENDS = {"tls": "TLS", "plain": "plain HTTP"}
 
 # What Lambda gives a function. No file of the user's counts, since this home is empty.
@@ -353,13 +354,13 @@ def outcome(found):
     return [f"- {'met' if met else '**MISSED**'}: {goal} ({measured})" for goal, measured, met in found]
 
 
-def report(chosen, cored, sized):
+def report(chosen, cored, sized, load):
     lines = "\n".join
     return f"""# The way from event to policy, measured
 
 `make bench` wrote this on {datetime.date.today()}.
 
-- Machine: {machine()}
+- Machine: {machine()}; load before the run {load:.1f}
 - {f"{chr(10)}- ".join(versions())}
 
 {lines(speed(chosen, "tls"))}
@@ -439,6 +440,9 @@ def main():
     for program in [MEASURE, *(subject.command[0] for subject in chosen if isinstance(subject.command[0], Path))]:
         if not program.exists():
             sys.exit(f"there is no `{program}`: `make bench` builds it")
+    load = os.getloadavg()[0]
+    if load > QUIET:
+        print(f"the machine is busy (load {load:.1f}): that costs short-lived processes more than others", file=sys.stderr)
     measure(chosen, options)
     for backend in options.backends:
         print("", *speed(chosen, backend), sep="\n")
@@ -454,7 +458,7 @@ def main():
     for goal, measured, met in found:
         print(f"{'met   ' if met else 'MISSED'} {goal} ({measured})")
     if usual:
-        REPORT.write_text(report(chosen, cored, sized))
+        REPORT.write_text(report(chosen, cored, sized, load))
         print(f"\nwritten to {REPORT.relative_to(ROOT)}")
     else:
         print(f"\nonly a run of everything, as often as usual, is written to {REPORT.relative_to(ROOT)}")
