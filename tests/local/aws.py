@@ -265,7 +265,9 @@ class LocalAws:
     def journal(self, kind, **facts):
         if not self.journal_path.exists():
             return []
-        entries = map(json.loads, self.journal_path.read_text().splitlines())
+        # The server may be in the middle of a line.
+        lines = self.journal_path.read_text().splitlines(keepends=True)
+        entries = [json.loads(line) for line in lines if line.endswith("\n")]
         return [e for e in entries if e["kind"] == kind and facts.items() <= e.items()]
 
     def wait_for(self, kind, count=1, seconds=30, **facts):
