@@ -46,6 +46,7 @@ pub(super) struct Rate {
     next_turn: Duration,
     last_turn: Duration,
     free: u32,
+    ever_refused: bool,
     last_step: Option<Duration>,
     last_growth: Duration,
     accepted: Recent,
@@ -64,6 +65,7 @@ impl Rate {
             next_turn: Duration::ZERO,
             last_turn: Duration::ZERO,
             free: FREE,
+            ever_refused: false,
             last_step: None,
             last_growth: Duration::ZERO,
             accepted: Recent::default(),
@@ -78,7 +80,7 @@ impl Rate {
         if now.saturating_sub(self.last_turn) > REST {
             self.free = FREE;
         }
-        if self.last_step.is_none() && self.free > 0 {
+        if !self.ever_refused && self.free > 0 {
             self.free -= 1;
             self.last_turn = now;
             return None;
@@ -106,6 +108,7 @@ impl Rate {
 
     /// The service refused a call that was sent then.
     pub(super) fn refused(&mut self, sent: Duration, now: Duration) {
+        self.ever_refused = true;
         self.refused += (1.0 - self.refused) / CALLS;
         if self.is_by_chance(now) {
             return;

@@ -103,16 +103,11 @@ impl Entry<'_> {
         match done {
             // Nobody wants to read of every repository that stays as it is.
             Ok(report) if report.outcome == Outcome::Unchanged => {
+                self.called(calls);
                 self.journal.counts().count(Count::Unchanged, 1);
-                self.journal.counts().count(Count::Throttled, calls.refused());
-                let Report { repository, why, .. } = report;
-                tracing::debug!(
-                    repository,
-                    outcome = report.outcome.as_str(),
-                    why,
-                    event_id = self.cause.id,
-                    "reconciled"
-                );
+                let (event_id, request_id) = self.ids();
+                let (Report { repository, why, .. }, outcome) = (report, report.outcome.as_str());
+                tracing::debug!(repository, outcome, why, event_id, request_id, "reconciled");
             }
             _ => self.done(repository, done, calls, None),
         }
@@ -121,29 +116,47 @@ impl Entry<'_> {
     /// A sweep was put on the work queue, or as much of it as there was time for.
     pub(super) fn spread(&self, registry: &Registry, queued: usize, more: bool) {
         self.journal.counts().count(Count::Queued, u64::try_from(queued).unwrap_or(u64::MAX));
-        let (event_id, request_id) = (self.cause.id.as_deref(), &self.journal.request_id);
-        tracing::info!(
-            registry = registry.id(),
-            region = registry.region(),
-            queued,
-            more,
-            event_id,
-            request_id,
-            "sweep"
-        );
+        let (event_id, request_id) = self.ids();
+        let (registry, region) = (registry.id(), registry.region());
+        tracing::info!(registry, region, queued, more, event_id, request_id, "sweep");
+    }
+
+    /// A sweep's list had to be begun anew.
+    pub(super) fn begun_anew(&self, registry: &Registry, error: &Error) {
+        let (event_id, request_id) = self.ids();
+        let (registry, region) = (registry.id(), registry.region());
+        tracing::warn!(registry, region, %error, event_id, request_id, "the list begins anew");
+    }
+
+    /// One of many could not be brought in line, and is tried again alone: that decides whether it failed.
+    pub(super) fn put_off(&self, repository: &Repository, error: &Error, calls: &Calls) {
+        self.called(calls);
+        let (event_id, request_id) = self.ids();
+        let (error_type, repository) = (error.label(), repository.arn());
+        tracing::warn!(error_type, repository, %error, event_id, request_id, "tried again later");
+    }
+
+    /// Calls were made that are no single repository's.
+    pub(super) fn called(&self, calls: &Calls) {
+        self.journal.counts().count(Count::Throttled, calls.refused());
     }
 
     /// An event was none of our business.
     pub(super) fn ignored(&self, why: &str) {
         self.journal.counts().count(Count::Ignored, 1);
-        tracing::info!(why, event_id = self.cause.id, request_id = self.journal.request_id, "ignored");
+        let (event_id, request_id) = self.ids();
+        tracing::info!(why, event_id, request_id, "ignored");
     }
 
     /// An event failed as a whole.
     pub(super) fn failed(&self, error: &Error) {
         self.journal.counts().failed(error.label());
-        let (event_id, request_id) = (self.cause.id.as_deref(), &self.journal.request_id);
+        let (event_id, request_id) = self.ids();
         tracing::error!(error_type = error.label(), error = %error, event_id, request_id, "failed");
+    }
+
+    fn ids(&self) -> (Option<&str>, &str) {
+        (self.cause.id.as_deref(), &self.journal.request_id)
     }
 
     fn done(
@@ -153,51 +166,41 @@ impl Entry<'_> {
         calls: &Calls,
         seconds_since_creation: Option<f64>,
     ) {
-        self.journal.counts().count(Count::Throttled, calls.refused());
-        let (event_id, request_id) = (self.cause.id.as_deref(), &self.journal.request_id);
+        self.called(calls);
+        let (event_id, request_id) = self.ids();
         let took = |action| calls.took(action).map(milliseconds);
         let (get_parameter_ms, list_tags_ms) = (took("ssm:GetParameter"), took("ecr:ListTagsForResource"));
         let (get_policy_ms, set_policy_ms) = (took("ecr:GetRepositoryPolicy"), took("ecr:SetRepositoryPolicy"));
         let (delete_policy_ms, throttled) = (took("ecr:DeleteRepositoryPolicy"), calls.refused());
+        macro_rules! tell {
+            ($level:ident, $message:literal, $($fields:tt)+) => {
+                tracing::$level!(
+                    $($fields)+,
+                    event_id,
+                    request_id,
+                    seconds_since_creation,
+                    get_parameter_ms,
+                    get_policy_ms,
+                    list_tags_ms,
+                    set_policy_ms,
+                    delete_policy_ms,
+                    throttled,
+                    $message
+                )
+            };
+        }
         match done {
             Ok(report) => {
                 self.journal.counts().count(Count::from(report.outcome), 1);
-                tracing::info!(
-                    repository = report.repository,
-                    outcome = report.outcome.as_str(),
-                    rules = report.rules.join(","),
-                    statements = report.statements.join(","),
-                    changed = report.changed.join(","),
-                    why = report.why,
-                    event_id,
-                    request_id,
-                    seconds_since_creation,
-                    get_parameter_ms,
-                    get_policy_ms,
-                    list_tags_ms,
-                    set_policy_ms,
-                    delete_policy_ms,
-                    throttled,
-                    "reconciled"
-                );
+                let Report { repository, outcome, rules, statements, changed, why, .. } = report;
+                let (outcome, rules) = (outcome.as_str(), rules.join(","));
+                let (statements, changed) = (statements.join(","), changed.join(","));
+                tell!(info, "reconciled", repository, outcome, rules, statements, changed, why);
             }
             Err(error) => {
                 self.journal.counts().failed(error.label());
-                tracing::error!(
-                    error_type = error.label(),
-                    repository = repository.arn(),
-                    error = %error,
-                    event_id,
-                    request_id,
-                    seconds_since_creation,
-                    get_parameter_ms,
-                    get_policy_ms,
-                    list_tags_ms,
-                    set_policy_ms,
-                    delete_policy_ms,
-                    throttled,
-                    "failed"
-                );
+                let (error_type, repository) = (error.label(), repository.arn());
+                tell!(error, "failed", error_type, repository, %error);
             }
         }
     }

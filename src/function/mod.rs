@@ -132,8 +132,9 @@ impl Function {
             Trigger::ParameterChanged { registry, .. } => {
                 let sweep = Sweep { registry, since: None, part: Part::All, scheduled: false };
                 let swept = self.told_sweep(sweep.clone(), entry, deadline).await?;
-                self.look_again(&sweep, deadline).await.inspect_err(|error| entry.failed(error))?;
-                Ok(swept)
+                let (queued, calls) = timed(self.look_again(&sweep, deadline)).await;
+                entry.called(&calls);
+                queued.inspect_err(|error| entry.failed(error)).map(|()| swept)
             }
             Trigger::Sweep(sweep) => self.told_sweep(sweep, entry, deadline).await,
         }
@@ -149,7 +150,9 @@ impl Function {
 
     /// Each repository's failure has been told already.
     async fn told_sweep(&self, sweep: Sweep, entry: Entry<'_>, deadline: Deadline) -> Result<EventAnswer, Error> {
-        Box::pin(self.sweep(sweep, entry, deadline)).await.inspect_err(|error| match error {
+        let (swept, calls) = timed(Box::pin(self.sweep(sweep, entry, deadline))).await;
+        entry.called(&calls);
+        swept.inspect_err(|error| match error {
             Error::Several { .. } => {}
             error => entry.failed(error),
         })

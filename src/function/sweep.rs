@@ -96,7 +96,7 @@ impl Function {
     ) -> Result<EventAnswer, Error> {
         let until = deadline.left() / LEFT_FOR_THE_END;
         let mut queued = 0;
-        let (mut page, anew) = self.first_page(registry, from, deadline).await?;
+        let (mut page, anew) = self.first_page(registry, from, entry, deadline).await?;
         let next = loop {
             let repositories = named(registry, &page, entry);
             queued += repositories.len();
@@ -123,7 +123,7 @@ impl Function {
         entry: Entry<'_>,
         deadline: Deadline,
     ) -> Result<Vec<Repository>, Error> {
-        let (mut page, _) = self.first_page(registry, from, deadline).await?;
+        let (mut page, _) = self.first_page(registry, from, entry, deadline).await?;
         let mut repositories = named(registry, &page, entry);
         while let Some(token) = page.next {
             page = self.page(registry, Some(&token), deadline).await?;
@@ -134,11 +134,17 @@ impl Function {
 
     /// The page that the list goes on with. A message can wait for longer than ECR knows its token: then the list begins
     /// anew, once for each sweep, so that it comes to an end even where ECR knows none.
-    async fn first_page(&self, registry: &Registry, from: Place, deadline: Deadline) -> Result<(Page, bool), Error> {
+    async fn first_page(
+        &self,
+        registry: &Registry,
+        from: Place,
+        entry: Entry<'_>,
+        deadline: Deadline,
+    ) -> Result<(Page, bool), Error> {
         let Place { token, anew } = from;
         match self.page(registry, token.as_deref(), deadline).await {
             Err(Unlisted::TokenUnknown(error)) if !anew => {
-                tracing::warn!(registry = registry.id(), region = registry.region(), %error, "the list begins anew");
+                entry.begun_anew(registry, &error);
                 Ok((self.page(registry, None, deadline).await?, true))
             }
             page => Ok((page?, anew)),
@@ -167,11 +173,15 @@ impl Function {
         entry: Entry<'_>,
         deadline: Deadline,
     ) -> Swept {
+        let tried_again = self.queue.is_some() && repositories.len() > 1;
         let results = in_order(stream::iter(repositories), pending::<()>(), async |repository: Repository| {
             let target = Target { repository, tags: None };
             let (settled, calls) = timed(self.controller.settle(&target, wanted, deadline)).await;
             let settled = reported(&target.repository, settled);
-            entry.swept(scheduled, &target.repository, &settled, &calls);
+            match &settled {
+                Err(error) if tried_again => entry.put_off(&target.repository, error, &calls),
+                _ => entry.swept(scheduled, &target.repository, &settled, &calls),
+            }
             (target.repository, settled)
         });
         pin_mut!(results);

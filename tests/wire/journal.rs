@@ -2,14 +2,21 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::aws::{Fault, Often, SetRepositoryPolicy};
+use crate::aws::{DescribeRepositories, Fault, Often, SetRepositoryPolicy};
 use crate::creation::{workloads, workloads_statement};
 use crate::document::policy;
-use crate::event::{created, created_by_ecr, delivery, policy_deleted, scheduled, with};
+use crate::event::{created, created_by_ecr, delivery, part, policy_deleted, scheduled, with};
 use crate::stage::{Function, Stage};
 
 fn stage() -> Stage {
     Stage::new().configuration(&workloads()).repository("team/app")
+}
+
+/// One of two is refused, so that it is handed on.
+fn in_company() -> (Stage, Value) {
+    let stage = stage().queue().repository("team/other");
+    let stage = stage.fault_of("team/other", SetRepositoryPolicy, Fault::Denied, Often::Always);
+    (stage, delivery(&[part(&["team/app", "team/other"]).to_string()]))
 }
 
 /// A line without what differs from run to run.
@@ -46,6 +53,8 @@ fn each_outcome_has_its_line() {
     tell(stage().queue(), &scheduled(), "sweep");
     tell(stage().fault(SetRepositoryPolicy, Fault::Denied, Often::Always), &created("team/app"), "failed");
     tell(stage().parameter("{}"), &scheduled(), "failed");
+    let (stage, two) = in_company();
+    tell(stage, &two, "tried again later");
     insta::assert_snapshot!(serde_json::to_string_pretty(&lines).unwrap());
 }
 
@@ -97,6 +106,10 @@ fn each_invocation_has_its_metrics() {
     check(stage().queue(), &scheduled(), &json!([{ "Queued": 1 }]));
     let swept = json!([{ "Applied": 1, "Corrected": 1, "Swept": 1 }]);
     check(stage(), &scheduled(), &swept);
+    let throttled = stage().queue().fault(DescribeRepositories, Fault::Throttle, Often::Once);
+    check(throttled, &scheduled(), &json!([{ "Queued": 1, "Throttled": 1 }]));
+    let (in_company, two) = in_company();
+    check(in_company, &two, &json!([{ "Applied": 1, "Swept": 1 }]));
     check(
         stage().parameter("{}"),
         &event,
