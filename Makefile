@@ -46,7 +46,7 @@ test: lint test-rust test-judges test-budget test-deployment test-docs ## Run ev
 	echo "make test: format, clippy, template, $$rust, the outside judges ($$(outcome test-judges)), the start's budget, the deployment tests ($$(outcome test-deployment)) and the documents ($$(outcome test-docs)) are fine"
 
 lint: setup tests/lint/.venv/.ready ## Check the formatting, clippy, the crate's documentation, and the template with sam, cfn-lint's serverless rules and checkov
-	cargo fmt --check
+	cargo fmt --all --check
 	cargo clippy --all-targets --all-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --all-features --no-deps
 	@$(MAKE) lint-template
@@ -221,7 +221,7 @@ install: ## Install the command line, `ecr-autopolicy`
 	cargo install --locked --path . --features cli --bin ecr-autopolicy
 
 format: setup ## Format the Rust code
-	cargo fmt
+	cargo fmt --all
 
 clean: ## Remove everything that these targets made
 	rm -rf .venv .aws-sam target bench/.venv bench/target bench/peers/python/.venv bench/peers/node/node_modules \

@@ -5,22 +5,18 @@ use std::fmt;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::LazyLock;
 use std::sync::mpsc::{self, Receiver};
-use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use tokio::io::copy_bidirectional;
-use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use serde_json::json;
+use support::door::{self, Certificate};
 
-use crate::aws::{ACCOUNT, Aws, PARAMETER, REGION, SERVERS, listen};
+use crate::aws::{ACCOUNT, Aws, PARAMETER, REGION};
 use crate::callgrind::Profile;
+use crate::event::created;
 use crate::lambda::{self, Step};
 
 /// A process that has said nothing for so long has come to a stop: under valgrind a start takes seconds.
@@ -74,10 +70,14 @@ pub(crate) fn start(bootstrap: &Path, backend: Backend) -> Profile {
     let rule = json!({ "template": "organization-ou", "with": { "org_paths": ["o-a1b2c3d4e5/*/ou-ab12-cd34ef56/*"] } });
     aws.set_parameter(&rule.to_string(), false);
     aws.set_repository(REGION, "team/app", None);
-    let certificate = scratch.join("certificate.pem");
-    let tls = (backend == Backend::Tls).then(|| acceptor(&certificate));
+    let bundle = scratch.join("certificate.pem");
+    let certificate = (backend == Backend::Tls).then(|| Certificate::of("127.0.0.1"));
+    if let Some(certificate) = &certificate {
+        fs::write(&bundle, &certificate.pem).unwrap();
+    }
+    let scheme = if certificate.is_some() { "https" } else { "http" };
     // Each service has an address of its own, as in AWS: with one for both, chance decides how many connections it takes.
-    let [ssm, ecr] = [door(&aws.url(), tls.clone()), door(&aws.url(), tls)];
+    let [ssm, ecr] = [(); 2].map(|()| format!("{scheme}://{}", door::open(&aws.url(), certificate.as_ref())));
     let (sender, steps) = mpsc::channel();
     let runtime = lambda::serve(created("team/app").to_string(), sender);
 
@@ -110,8 +110,8 @@ pub(crate) fn start(bootstrap: &Path, backend: Backend) -> Profile {
         .stdin(Stdio::null())
         .stdout(output.try_clone().unwrap())
         .stderr(output);
-    if backend == Backend::Tls {
-        command.env("AWS_CA_BUNDLE", &certificate);
+    if certificate.is_some() {
+        command.env("AWS_CA_BUNDLE", &bundle);
     }
     let mut running = Running(command.spawn().expect("valgrind cannot be started"));
     let answer = wait(&mut running, &steps, &log);
@@ -145,67 +145,4 @@ fn wait(running: &mut Running, steps: &Receiver<Step>, log: &Path) -> Step {
 
 fn said(log: &Path) -> String {
     fs::read_to_string(log).unwrap_or_default()
-}
-
-/// A certificate of our own, in this file.
-fn acceptor(file: &Path) -> TlsAcceptor {
-    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
-    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
-    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![cert.der().clone()], key);
-    fs::write(file, cert.pem()).unwrap();
-    TlsAcceptor::from(Arc::new(config.unwrap()))
-}
-
-/// A door before the services, and its address.
-fn door(behind: &str, tls: Option<TlsAcceptor>) -> String {
-    let scheme = if tls.is_some() { "https" } else { "http" };
-    let behind = behind.trim_start_matches("http://").to_owned();
-    let (listener, address) = listen();
-    SERVERS.spawn(async move {
-        while let Ok((mut outside, _)) = listener.accept().await {
-            let (behind, tls) = (behind.clone(), tls.clone());
-            tokio::spawn(async move {
-                let Ok(mut inside) = TcpStream::connect(behind).await else { return };
-                // Either side may go away in the middle: the test ends the process.
-                let _ = match tls {
-                    None => copy_bidirectional(&mut outside, &mut inside).await,
-                    Some(tls) => match tls.accept(outside).await {
-                        Ok(mut outside) => copy_bidirectional(&mut outside, &mut inside).await,
-                        Err(error) => Err(error),
-                    },
-                };
-            });
-        }
-    });
-    format!("{scheme}://{address}")
-}
-
-fn created(name: &str) -> Value {
-    json!({
-        "version": "0",
-        "id": "a3a2e2b6-7c1b-4f7e-8f0b-3d6f2d8f8a11",
-        "detail-type": "AWS API Call via CloudTrail",
-        "source": "aws.ecr",
-        "account": ACCOUNT,
-        "time": "2026-11-20T09:14:27Z",
-        "region": REGION,
-        "resources": [],
-        "detail": {
-            "eventVersion": "1.11",
-            "userIdentity": { "type": "AssumedRole", "accountId": ACCOUNT },
-            "eventTime": "2026-11-20T09:14:27Z",
-            "eventSource": "ecr.amazonaws.com",
-            "eventName": "CreateRepository",
-            "awsRegion": REGION,
-            "requestParameters": { "repositoryName": name },
-            "responseElements": { "repository": {
-                "repositoryArn": format!("arn:aws:ecr:{REGION}:{ACCOUNT}:repository/{name}"),
-                "registryId": ACCOUNT,
-                "repositoryName": name
-            } },
-            "eventID": "9f2c7a0e-2f77-4f0d-9d53-0f8f7a1c3c21",
-            "eventType": "AwsApiCall",
-            "recipientAccountId": ACCOUNT
-        }
-    })
 }

@@ -4,15 +4,11 @@
 //! Instructions are counted and no clock is read, so that neither a busy machine nor a slow one changes the result.
 #![expect(
     clippy::expect_used,
-    clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
     reason = "the helpers of these tests fail a test by panicking"
 )]
 
-#[allow(dead_code, unused_imports, reason = "the other tests use other parts of it")]
-#[path = "../aws/mod.rs"]
-mod aws;
 mod callgrind;
 mod function;
 mod lambda;
@@ -24,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::{Deserialize, Serialize};
+use support::{aws, event};
 
 use callgrind::Profile;
 use function::Backend;

@@ -13,15 +13,8 @@
 
 use std::{collections::BTreeMap, io::Write, process::Stdio};
 
-#[allow(dead_code, unused_imports, reason = "the function's tests use other parts of it")]
-#[path = "../aws/mod.rs"]
-mod aws;
-#[allow(dead_code, reason = "the laws of the library use more of it")]
-#[path = "../laws/configurations.rs"]
-mod configurations;
-#[allow(dead_code, reason = "the laws of the library use more of it")]
-#[path = "../laws/documents.rs"]
-mod documents;
+use support::{aws, configurations, documents};
+
 mod stage;
 
 /// Runs a command that needs no AWS in the folder of examples, with `input` on its standard input.

@@ -1,7 +1,5 @@
 //! Laws of the library, each over many thousand cases.
 
-mod configurations;
-mod documents;
 mod events;
 mod json;
 mod rendering;
@@ -10,6 +8,7 @@ mod texts;
 
 use ecr_autopolicy::repository::{Registry, Repository};
 use proptest::{prelude::*, sample::select};
+use support::{configurations, documents};
 
 /// How often each law is tried.
 const CASES: u32 = 10_000;

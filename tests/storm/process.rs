@@ -14,6 +14,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use support::door::Certificate;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
@@ -30,8 +31,7 @@ static BINARY: LazyLock<String> =
 /// A file with one certificate: all servers here speak HTTP, and reading the machine's own takes longer than all else.
 static CERTIFICATES: LazyLock<String> = LazyLock::new(|| {
     let path = format!("{}/storm.pem", env!("CARGO_TARGET_TMPDIR"));
-    let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    std::fs::write(&path, certificate.cert.pem()).unwrap();
+    std::fs::write(&path, Certificate::of("localhost").pem).unwrap();
     path
 });
 

@@ -1,18 +1,12 @@
 //! Which certificates the function trusts: those that `AWS_CA_BUNDLE` or `SSL_CERT_FILE` names, and no others.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
 use serde_json::json;
-use tokio::net::TcpStream;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use support::door::{self, Certificate};
 
 use crate::event;
-use crate::runtime::{SERVERS, listen};
 use crate::stage::Stage;
 
 /// A certificate authority of the test's own, and a door with its certificate before the services.
@@ -23,27 +17,12 @@ struct Door {
 
 impl Door {
     fn before(url: &str) -> Door {
-        let CertifiedKey { cert, signing_key } = generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-        let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
-        let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![cert.der().clone()], key);
-        let acceptor = TlsAcceptor::from(Arc::new(config.unwrap()));
-        let behind = url.trim_start_matches("http://").to_owned();
-        let (listener, address) = listen();
-        SERVERS.spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let (acceptor, behind) = (acceptor.clone(), behind.clone());
-                tokio::spawn(async move {
-                    // A client that does not trust the certificate goes away in the middle.
-                    let Ok(mut outside) = acceptor.accept(stream).await else { return };
-                    let Ok(mut inside) = TcpStream::connect(behind).await else { return };
-                    let _ = tokio::io::copy_bidirectional(&mut outside, &mut inside).await;
-                });
-            }
-        });
+        let certificate = Certificate::of("localhost");
+        let address = door::open(url, Some(&certificate));
         let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-        let certificate = folder.join(format!("certificate-{}.pem", address.port()));
-        std::fs::write(&certificate, cert.pem()).unwrap();
-        Door { url: format!("https://localhost:{}", address.port()), certificate }
+        let file = folder.join(format!("certificate-{}.pem", address.port()));
+        std::fs::write(&file, certificate.pem).unwrap();
+        Door { url: format!("https://localhost:{}", address.port()), certificate: file }
     }
 }
 

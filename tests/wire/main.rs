@@ -10,17 +10,15 @@
     reason = "the helpers of these tests fail a test by panicking"
 )]
 
+use support::{aws, event};
+
 mod architecture;
-#[allow(dead_code, unused_imports, reason = "the command line's tests use other parts of it")]
-#[path = "../aws/mod.rs"]
-mod aws;
 mod certificates;
 mod change;
 mod configuration;
 mod creation;
 mod document;
 mod drift;
-mod event;
 mod exposure;
 mod failures;
 mod guide;

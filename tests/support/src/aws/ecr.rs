@@ -190,7 +190,7 @@ impl State {
 }
 
 /// The strings of a value that is one or a list of them.
-pub(crate) fn strings(value: &Value) -> Vec<String> {
+pub fn strings(value: &Value) -> Vec<String> {
     match value {
         Value::String(string) => vec![string.clone()],
         Value::Array(values) => values.iter().flat_map(strings).collect(),
@@ -200,7 +200,7 @@ pub(crate) fn strings(value: &Value) -> Vec<String> {
 
 /// A policy as ECR answers it: pretty-printed, a one-element array as a plain string, an account
 /// id that is a principal as its root ARN.
-pub(crate) fn as_ecr_answers(text: &str, partition: &str) -> String {
+pub fn as_ecr_answers(text: &str, partition: &str) -> String {
     fn unwrapped(value: Value) -> Value {
         match value {
             Value::Array(mut values) if values.len() == 1 && values.iter().all(Value::is_string) => values.remove(0),

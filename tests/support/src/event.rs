@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use crate::aws::{ACCOUNT, REGION};
 
 /// Somebody called `CreateRepository`.
-pub(crate) fn created(name: &str) -> Value {
+pub fn created(name: &str) -> Value {
     created_in("aws", REGION, name)
 }
 
 /// Somebody called `CreateRepository` in this partition and Region.
-pub(crate) fn created_in(partition: &str, region: &str, name: &str) -> Value {
+pub fn created_in(partition: &str, region: &str, name: &str) -> Value {
     let domain = if partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
     let request = json!({
         "repositoryName": name,
@@ -32,13 +32,13 @@ pub(crate) fn created_in(partition: &str, region: &str, name: &str) -> Value {
 }
 
 /// Somebody called `SetRepositoryPolicy`.
-pub(crate) fn policy_set(name: &str) -> Value {
+pub fn policy_set(name: &str) -> Value {
     policy_set_in("aws", REGION, name)
 }
 
 /// Somebody called `SetRepositoryPolicy` in this partition and Region. The policy is not read from the event: it may
 /// be another by now.
-pub(crate) fn policy_set_in(partition: &str, region: &str, name: &str) -> Value {
+pub fn policy_set_in(partition: &str, region: &str, name: &str) -> Value {
     let policy = r#"{"Version":"2012-10-17","Statement":[]}"#;
     let request = json!({ "registryId": ACCOUNT, "repositoryName": name, "policyText": policy, "force": false });
     let response = json!({ "registryId": ACCOUNT, "repositoryName": name, "policyText": policy });
@@ -46,7 +46,7 @@ pub(crate) fn policy_set_in(partition: &str, region: &str, name: &str) -> Value 
 }
 
 /// Somebody called `DeleteRepositoryPolicy`.
-pub(crate) fn policy_deleted(name: &str) -> Value {
+pub fn policy_deleted(name: &str) -> Value {
     let request = json!({ "registryId": ACCOUNT, "repositoryName": name });
     let response = json!({
         "registryId": ACCOUNT, "repositoryName": name,
@@ -109,12 +109,12 @@ fn call_in(partition: &str, region: &str, event: &str, name: &str, request: &Val
 }
 
 /// ECR made the repository itself.
-pub(crate) fn created_by_ecr(name: &str) -> Value {
+pub fn created_by_ecr(name: &str) -> Value {
     created_by_ecr_in(REGION, name)
 }
 
 /// ECR made the repository itself, in this Region.
-pub(crate) fn created_by_ecr_in(region: &str, name: &str) -> Value {
+pub fn created_by_ecr_in(region: &str, name: &str) -> Value {
     json!({
         "version": "0",
         "id": "5f4d1f55-0bb6-45ac-9a07-4b3c7d1f52d2",
@@ -151,7 +151,7 @@ pub(crate) fn created_by_ecr_in(region: &str, name: &str) -> Value {
 }
 
 /// Something happened to a parameter.
-pub(crate) fn parameter_changed(operation: &str, name: &str) -> Value {
+pub fn parameter_changed(operation: &str, name: &str) -> Value {
     json!({
         "version": "0",
         "id": "9547ef2d-3b7e-4057-b6cb-5fdf09ee7c8f",
@@ -166,12 +166,12 @@ pub(crate) fn parameter_changed(operation: &str, name: &str) -> Value {
 }
 
 /// It is time, as a rule's schedule says so.
-pub(crate) fn scheduled() -> Value {
+pub fn scheduled() -> Value {
     scheduled_in("aws", REGION)
 }
 
 /// It is time in this partition and Region.
-pub(crate) fn scheduled_in(partition: &str, region: &str) -> Value {
+pub fn scheduled_in(partition: &str, region: &str) -> Value {
     json!({
         "version": "0",
         "id": "53dc4d37-cffa-4f76-80c9-8b7d4a4d2eaa",
@@ -186,7 +186,7 @@ pub(crate) fn scheduled_in(partition: &str, region: &str) -> Value {
 }
 
 /// It is time, as EventBridge Scheduler says so where it is given no words of its own.
-pub(crate) fn scheduled_by_scheduler() -> Value {
+pub fn scheduled_by_scheduler() -> Value {
     json!({
         "version": "0",
         "id": "d32c5cdb-34a2-4ad1-9e7c-1c2c3f7f1a06",
@@ -201,7 +201,7 @@ pub(crate) fn scheduled_by_scheduler() -> Value {
 }
 
 /// Messages of a queue, as Lambda hands them over. The first has the id that `message_id(0)` gives.
-pub(crate) fn delivery<Body: AsRef<str>>(bodies: &[Body]) -> Value {
+pub fn delivery<Body: AsRef<str>>(bodies: &[Body]) -> Value {
     let record = |(number, body): (usize, &Body)| {
         json!({
             "messageId": message_id(number),
@@ -224,12 +224,12 @@ pub(crate) fn delivery<Body: AsRef<str>>(bodies: &[Body]) -> Value {
 }
 
 /// The id of a message in a delivery.
-pub(crate) fn message_id(number: usize) -> String {
+pub fn message_id(number: usize) -> String {
     format!("059f36b4-87a3-44ab-83d2-{number:012}")
 }
 
 /// Lambda's record of an event that it gave up on, as its on-failure destination gets it.
-pub(crate) fn given_up(event: &Value) -> Value {
+pub fn given_up(event: &Value) -> Value {
     json!({
         "version": "1.0",
         "timestamp": "2026-11-20T09:17:45.561Z",
@@ -246,14 +246,14 @@ pub(crate) fn given_up(event: &Value) -> Value {
 }
 
 /// The function's own message on its queue: these repositories are to be brought in line.
-pub(crate) fn part<Name: AsRef<str>>(names: &[Name]) -> Value {
+pub fn part<Name: AsRef<str>>(names: &[Name]) -> Value {
     let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
     json!({ "sweep": { "registry": ACCOUNT, "region": REGION, "repositories": names } })
 }
 
 /// Changes an event where `pointer` points, and adds what is missing there.
 #[track_caller]
-pub(crate) fn with(mut event: Value, pointer: &str, value: Value) -> Value {
+pub fn with(mut event: Value, pointer: &str, value: Value) -> Value {
     let (parent, key) = pointer.rsplit_once('/').unwrap();
     let parent = event.pointer_mut(parent).and_then(Value::as_object_mut).unwrap();
     parent.insert(key.to_owned(), value);
@@ -262,7 +262,7 @@ pub(crate) fn with(mut event: Value, pointer: &str, value: Value) -> Value {
 
 /// Takes something out of an event.
 #[track_caller]
-pub(crate) fn without(mut event: Value, pointer: &str) -> Value {
+pub fn without(mut event: Value, pointer: &str) -> Value {
     let (parent, key) = pointer.rsplit_once('/').unwrap();
     let parent = event.pointer_mut(parent).and_then(Value::as_object_mut).unwrap();
     assert!(parent.shift_remove(key).is_some(), "there is no `{pointer}` to take out");
@@ -270,7 +270,7 @@ pub(crate) fn without(mut event: Value, pointer: &str) -> Value {
 }
 
 /// Gives the request these tags.
-pub(crate) fn tagged(event: Value, tags: &[(&str, &str)]) -> Value {
+pub fn tagged(event: Value, tags: &[(&str, &str)]) -> Value {
     let tags = tags.iter().map(|(key, value)| json!({ "key": key, "value": value })).collect();
     with(event, "/detail/requestParameters/tags", Value::Array(tags))
 }

@@ -21,28 +21,28 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 
-pub(crate) use ecr::{as_ecr_answers, strings};
-pub(crate) use server::{SERVERS, listen};
-pub(crate) use sqs::Message;
-pub(crate) use ssm::Parameter;
+pub use ecr::{as_ecr_answers, strings};
+pub use server::{SERVERS, listen};
+pub use sqs::Message;
+pub use ssm::Parameter;
 
 /// The account that the function lives in.
-pub(crate) const ACCOUNT: &str = "123456789012";
+pub const ACCOUNT: &str = "123456789012";
 /// The Region that the function runs in.
-pub(crate) const REGION: &str = "eu-west-1";
+pub const REGION: &str = "eu-west-1";
 /// The configuration's name.
-pub(crate) const PARAMETER: &str = "/ecr-autopolicy/configuration";
+pub const PARAMETER: &str = "/ecr-autopolicy/configuration";
 /// The queue that sweeps are spread over.
-pub(crate) const WORK_QUEUE: &str = "https://sqs.eu-west-1.amazonaws.com/123456789012/ecr-autopolicy-work";
+pub const WORK_QUEUE: &str = "https://sqs.eu-west-1.amazonaws.com/123456789012/ecr-autopolicy-work";
 /// What ECR accepts as a policy, in characters.
-pub(crate) const LIMIT: usize = 10_240;
+pub const LIMIT: usize = 10_240;
 /// The sentence with which this ECR refuses a policy that locks its caller out.
-pub(crate) const LOCK_OUT: &str = "Invalid parameter at 'PolicyText' failed to satisfy constraint: \
+pub const LOCK_OUT: &str = "Invalid parameter at 'PolicyText' failed to satisfy constraint: \
      'The policy would prevent you from setting another policy in the future'";
 
 /// The calls that these services know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Operation {
+pub enum Operation {
     /// SSM.
     GetParameter,
     /// SSM.
@@ -61,14 +61,14 @@ pub(crate) enum Operation {
     SendMessageBatch,
 }
 
-pub(crate) use Operation::{
+pub use Operation::{
     DeleteRepositoryPolicy, DescribeRepositories, GetParameter, GetRepositoryPolicy, ListTagsForResource, PutParameter,
     SendMessageBatch, SetRepositoryPolicy,
 };
 
 impl Operation {
     /// Those that the function calls.
-    pub(crate) const ALL: [Operation; 7] = [
+    pub const ALL: [Operation; 7] = [
         GetParameter,
         DescribeRepositories,
         GetRepositoryPolicy,
@@ -79,7 +79,7 @@ impl Operation {
     ];
 
     /// Every one of them, in the order in which they follow each other.
-    pub(crate) const KNOWN: [Operation; 8] = [
+    pub const KNOWN: [Operation; 8] = [
         GetParameter,
         PutParameter,
         DescribeRepositories,
@@ -91,7 +91,7 @@ impl Operation {
     ];
 
     /// What IAM must allow for it, `ecr:GetRepositoryPolicy`.
-    pub(crate) fn action(self) -> String {
+    pub fn action(self) -> String {
         match self {
             // A batch needs no more than each of its messages would.
             SendMessageBatch => "sqs:SendMessage".to_owned(),
@@ -122,7 +122,7 @@ impl Operation {
 
 /// What goes wrong with a call.
 #[derive(Debug, Clone)]
-pub(crate) enum Fault {
+pub enum Fault {
     /// `ThrottlingException`, with status 400 as these services send it.
     Throttle,
     /// The service's own 500.
@@ -155,7 +155,7 @@ pub(crate) enum Fault {
 
 /// How often something goes wrong.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Often {
+pub enum Often {
     /// The first call alone.
     Once,
     /// Every call.
@@ -164,26 +164,26 @@ pub(crate) enum Often {
 
 /// One call that came in.
 #[derive(Debug, Clone)]
-pub(crate) struct Call {
+pub struct Call {
     /// Which.
-    pub(crate) operation: Operation,
+    pub operation: Operation,
     /// Its request.
-    pub(crate) body: Value,
+    pub body: Value,
     /// The access key that it was signed with.
-    pub(crate) key: String,
+    pub key: String,
     /// The Region that it was signed for.
-    pub(crate) region: String,
+    pub region: String,
     /// The number of events that the function had received by then; 0 while it starts.
-    pub(crate) invocation: usize,
+    pub invocation: usize,
     /// The moment that it came in, on this server's own clock of comings and goings.
-    pub(crate) opened: u64,
+    pub opened: u64,
     /// The moment that its answer went out; none while it is open.
-    pub(crate) closed: Option<u64>,
+    pub closed: Option<u64>,
 }
 
 impl Call {
     /// Whether both were open at one time.
-    pub(crate) fn overlaps(&self, other: &Call) -> bool {
+    pub fn overlaps(&self, other: &Call) -> bool {
         let ends = |call: &Call| call.closed.unwrap_or(u64::MAX);
         self.opened < ends(other) && other.opened < ends(self)
     }
@@ -231,14 +231,14 @@ struct Shared {
 
 /// The services of one account, in every Region.
 #[derive(Clone)]
-pub(crate) struct Aws {
+pub struct Aws {
     shared: Arc<Shared>,
     address: SocketAddr,
 }
 
 impl Aws {
     /// Starts them, empty, for a function that lives in this account and Region.
-    pub(crate) fn start(partition: &str, account: &str, region: &str) -> Aws {
+    pub fn start(partition: &str, account: &str, region: &str) -> Aws {
         let (listener, address) = listen();
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
@@ -267,99 +267,99 @@ impl Aws {
     }
 
     /// Where they listen.
-    pub(crate) fn url(&self) -> String {
+    pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// How many connections there were.
-    pub(crate) fn connections(&self) -> usize {
+    pub fn connections(&self) -> usize {
         self.shared.connections.load(Ordering::SeqCst)
     }
 
     /// The counter of events that dates the calls.
-    pub(crate) fn events(&self) -> Arc<AtomicUsize> {
+    pub fn events(&self) -> Arc<AtomicUsize> {
         Arc::clone(&self.shared.events)
     }
 
     /// Gives the parameter this value.
-    pub(crate) fn set_parameter(&self, value: &str, secure: bool) {
+    pub fn set_parameter(&self, value: &str, secure: bool) {
         self.set_parameter_of(PARAMETER, Parameter::new(value, if secure { "SecureString" } else { "String" }));
     }
 
     /// Makes a parameter of this name.
-    pub(crate) fn set_parameter_of(&self, name: &str, parameter: Parameter) {
+    pub fn set_parameter_of(&self, name: &str, parameter: Parameter) {
         let characters = parameter.value.chars().count();
         assert!(characters <= 8_192, "SSM takes no value of {characters} characters");
         self.state().parameters.insert(name.to_owned(), parameter);
     }
 
     /// The parameter of this name.
-    pub(crate) fn parameter_of(&self, name: &str) -> Option<Parameter> {
+    pub fn parameter_of(&self, name: &str) -> Option<Parameter> {
         self.state().parameters.get(name).cloned()
     }
 
     /// Deletes the parameter.
-    pub(crate) fn delete_parameter(&self) {
+    pub fn delete_parameter(&self) {
         self.state().parameters.clear();
     }
 
     /// Makes a repository whose policy, where it has one, is answered as this very text.
-    pub(crate) fn set_repository(&self, region: &str, name: &str, policy: Option<&str>) {
+    pub fn set_repository(&self, region: &str, name: &str, policy: Option<&str>) {
         let key = (region.to_owned(), name.to_owned());
         self.state().repositories.entry(key).or_default().policy = policy.map(str::to_owned);
     }
 
     /// Deletes a repository.
-    pub(crate) fn delete_repository(&self, region: &str, name: &str) {
+    pub fn delete_repository(&self, region: &str, name: &str) {
         self.state().repositories.remove(&(region.to_owned(), name.to_owned()));
     }
 
     /// Tags a repository.
-    pub(crate) fn set_tags(&self, region: &str, name: &str, tags: &[(&str, &str)]) {
+    pub fn set_tags(&self, region: &str, name: &str, tags: &[(&str, &str)]) {
         let key = (region.to_owned(), name.to_owned());
         self.state().repositories.entry(key).or_default().tags =
             tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
     }
 
     /// What ECR would answer as this repository's policy now.
-    pub(crate) fn policy(&self, region: &str, name: &str) -> Option<String> {
+    pub fn policy(&self, region: &str, name: &str) -> Option<String> {
         let key = (region.to_owned(), name.to_owned());
         self.state().repositories.get(&key)?.policy.clone()
     }
 
     /// Every repository's policy, by Region and name.
-    pub(crate) fn policies(&self) -> BTreeMap<(String, String), Option<String>> {
+    pub fn policies(&self) -> BTreeMap<(String, String), Option<String>> {
         let policy = |(key, it): (&(String, String), &Repository)| (key.clone(), it.policy.clone());
         self.state().repositories.iter().map(policy).collect()
     }
 
     /// Makes the queue.
-    pub(crate) fn set_queue(&self) {
+    pub fn set_queue(&self) {
         self.state().messages = Some(Vec::new());
     }
 
     /// Takes every message off the queue.
-    pub(crate) fn take_messages(&self) -> Vec<Message> {
+    pub fn take_messages(&self) -> Vec<Message> {
         self.state().messages.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Puts no more than so many repositories on a page of their list.
-    pub(crate) fn set_page(&self, most: usize) {
+    pub fn set_page(&self, most: usize) {
         self.state().page = Some(most);
     }
 
     /// Makes a principal one that IAM does not know.
-    pub(crate) fn set_stranger(&self, principal: &str) {
+    pub fn set_stranger(&self, principal: &str) {
         self.state().strangers.insert(principal.to_owned());
     }
 
     /// Lets an operation fail.
-    pub(crate) fn set_fault(&self, operation: Operation, fault: Fault, often: Often) {
+    pub fn set_fault(&self, operation: Operation, fault: Fault, often: Often) {
         self.order(operation, None, fault, often);
     }
 
     /// Lets an operation fail for one repository.
-    pub(crate) fn set_fault_of(&self, repository: &str, operation: Operation, fault: Fault, often: Often) {
+    pub fn set_fault_of(&self, repository: &str, operation: Operation, fault: Fault, often: Often) {
         self.order(operation, Some(repository.to_owned()), fault, often);
     }
 
@@ -372,22 +372,22 @@ impl Aws {
     }
 
     /// Lets the answers go that are held, now and from now on.
-    pub(crate) fn release(&self) {
+    pub fn release(&self) {
         self.state().released = true;
     }
 
     /// Heals everything.
-    pub(crate) fn clear_faults(&self) {
+    pub fn clear_faults(&self) {
         self.state().faults.clear();
     }
 
     /// Every call until now, in the order in which they came.
-    pub(crate) fn calls(&self) -> Vec<Call> {
+    pub fn calls(&self) -> Vec<Call> {
         self.state().calls.clone()
     }
 
     /// What no caller of these services should do, and this one did.
-    pub(crate) fn offences(&self) -> Vec<String> {
+    pub fn offences(&self) -> Vec<String> {
         self.state().offences.clone()
     }
 

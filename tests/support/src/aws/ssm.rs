@@ -10,20 +10,20 @@ const ADVANCED: usize = 8_192;
 
 /// A parameter.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Parameter {
+pub struct Parameter {
     /// What it holds.
-    pub(crate) value: String,
+    pub value: String,
     /// `String`, `StringList` or `SecureString`.
-    pub(crate) kind: &'static str,
+    pub kind: &'static str,
     /// `Standard` or `Advanced`.
-    pub(crate) tier: &'static str,
+    pub tier: &'static str,
     /// One more with every value.
-    pub(crate) version: u64,
+    pub version: u64,
 }
 
 impl Parameter {
     /// A parameter with its third value, in the smallest tier that takes it.
-    pub(crate) fn new(value: &str, kind: &'static str) -> Parameter {
+    pub fn new(value: &str, kind: &'static str) -> Parameter {
         let tier = if value.chars().count() > STANDARD { "Advanced" } else { "Standard" };
         Parameter { value: value.to_owned(), kind, tier, version: 3 }
     }

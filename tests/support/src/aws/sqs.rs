@@ -12,16 +12,16 @@ const DELAY: u64 = 900;
 
 /// A message as it was put on the queue.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Message {
+pub struct Message {
     /// What it says.
-    pub(crate) body: String,
+    pub body: String,
     /// For how many seconds it is held back; none where that is left to the queue.
-    pub(crate) delay: Option<u64>,
+    pub delay: Option<u64>,
 }
 
 impl Message {
     /// What it says, as JSON.
-    pub(crate) fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap()
     }
 }

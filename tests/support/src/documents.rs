@@ -46,7 +46,8 @@ fn a_test() -> impl Strategy<Value = (&'static str, &'static str, Value)> {
         .prop_flat_map(|(operator, key, values)| words(values).prop_map(move |values| (operator, key, values)))
 }
 
-pub(crate) fn a_statement(sid: impl Strategy<Value = String>) -> impl Strategy<Value = Value> {
+/// A statement with an id of these.
+pub fn a_statement(sid: impl Strategy<Value = String>) -> impl Strategy<Value = Value> {
     let action = prop_oneof![4 => Just("Action"), 1 => Just("NotAction")];
     let effect = prop_oneof![4 => Just("Allow"), 1 => Just("Deny")];
     (option::of(sid), effect, a_principal(), action, words(&ACTIONS), vec(a_test(), 0..3)).prop_map(
@@ -66,7 +67,8 @@ pub(crate) fn a_statement(sid: impl Strategy<Value = String>) -> impl Strategy<V
     )
 }
 
-pub(crate) fn a_document(sid: impl Strategy<Value = String>) -> impl Strategy<Value = Value> {
+/// A policy document whose statements have ids of these.
+pub fn a_document(sid: impl Strategy<Value = String>) -> impl Strategy<Value = Value> {
     let statements = vec(a_statement(sid), 1..4);
     let statement = statements.prop_flat_map(|statements| {
         let alone = statements.first().cloned().unwrap_or_default();

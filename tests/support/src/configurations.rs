@@ -12,7 +12,8 @@ use crate::documents::a_document;
 /// Ids that are good, or different, in some registries only.
 const SIDS: [&str; 4] = ["Own${registry_id}", "Own444455556666", "In${partition}", "Inaws"];
 
-pub(crate) fn a_configuration() -> impl Strategy<Value = Value> {
+/// A configuration as an operator could write it, though it may not be right.
+pub fn a_configuration() -> impl Strategy<Value = Value> {
     let one = (a_rule(), the_settings()).prop_map(|(rule, settings)| joined([rule, settings]));
     let rules = vec(a_rule(), 0..4).prop_map(|rules| {
         let named = rules.into_iter().zip(["A", "Ab", "Rule3"]);
@@ -55,7 +56,7 @@ fn a_rule() -> impl Strategy<Value = Value> {
 }
 
 /// Any template, whichever there are, and for each of its variables a value of its kind.
-pub(crate) fn a_grant_by_template() -> BoxedStrategy<Value> {
+pub fn a_grant_by_template() -> BoxedStrategy<Value> {
     let names = Template::names().collect::<Vec<_>>();
     select(names)
         .prop_flat_map(|name| {
