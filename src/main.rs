@@ -13,9 +13,9 @@ use ecr_autopolicy::{
     function::{Answer, Function, Journal, Settings},
 };
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::{filter::Targets, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{filter::filter_fn, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// What is kept back of an invocation's time, to answer before Lambda ends the process.
 const TO_ANSWER: Duration = Duration::from_millis(500);
@@ -43,7 +43,8 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Lambda's own log settings: `AWS_LAMBDA_LOG_FORMAT` and `AWS_LAMBDA_LOG_LEVEL`.
+/// Lines of JSON, whatever Lambda's own setting, since metrics and alarms are made from them; from the level of
+/// `AWS_LAMBDA_LOG_LEVEL` on.
 fn start_log() {
     let level = match variable("AWS_LAMBDA_LOG_LEVEL").as_deref() {
         Some("FATAL") => LevelFilter::ERROR,
@@ -51,12 +52,9 @@ fn start_log() {
         None => LevelFilter::INFO,
     };
     // The runtime would log each failure once more, as Rust prints it.
-    let once = Targets::new().with_default(level).with_target("lambda_runtime::layers::panic", LevelFilter::OFF);
-    let log = tracing_subscriber::fmt().with_max_level(level).with_target(false).with_ansi(false);
-    match variable("AWS_LAMBDA_LOG_FORMAT").as_deref() {
-        Some("Text") => log.finish().with(once).init(),
-        _ => log.json().flatten_event(true).with_current_span(false).with_span_list(false).finish().with(once).init(),
-    }
+    let once = filter_fn(|told| told.target() != "lambda_runtime::layers::panic");
+    let log = tracing_subscriber::fmt().json().flatten_event(true).with_current_span(false).with_span_list(false);
+    log.with_max_level(level).with_target(false).finish().with(once).init();
 }
 
 async fn start() -> Result<Function, Error> {
@@ -73,11 +71,12 @@ async fn start() -> Result<Function, Error> {
     Ok(function)
 }
 
-async fn handle(function: &Function, event: LambdaEvent<Value>) -> Result<Answer, Diagnostic> {
+/// The event comes as its text, because the runtime would note the path of every value while it reads them.
+async fn handle(function: &Function, event: LambdaEvent<Box<RawValue>>) -> Result<Answer, Diagnostic> {
     let (event, context) = event.into_parts();
     let deadline = deadline(Duration::from_millis(context.deadline));
     let journal = Journal::new(&context.request_id);
-    let answer = function.handle(event, &context.invoked_function_arn, &journal, deadline).await;
+    let answer = function.handle_text(event.get(), &context.invoked_function_arn, &journal, deadline).await;
     print(&journal.metrics().lines(&context.env_config.function_name, SystemTime::now()));
     answer.map_err(|error| Diagnostic { error_type: error.label().to_owned(), error_message: error.to_string() })
 }

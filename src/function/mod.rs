@@ -60,6 +60,23 @@ impl Function {
         }
     }
 
+    /// Acts on what the text says; see [`Self::handle`].
+    ///
+    /// # Errors
+    /// `InvalidEvent` where it is not JSON, or nested too deeply; and those of [`Self::handle`].
+    pub async fn handle_text(
+        &self,
+        text: &str,
+        function_arn: &str,
+        journal: &Journal,
+        deadline: Deadline,
+    ) -> Result<Answer, Error> {
+        let event = serde_json::from_str(text)
+            .map_err(|error| Error::InvalidEvent(format!("it is not JSON: {error}")))
+            .inspect_err(|error| journal.about(&Cause::default()).failed(error))?;
+        self.handle(event, function_arn, journal, deadline).await
+    }
+
     /// Acts on one event, or on the messages of the work queue, and tells the journal what became of each.
     ///
     /// `function_arn` is the ARN of the invoked function, whose account's registry is the only one it touches.

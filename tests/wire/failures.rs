@@ -354,11 +354,22 @@ fn each_event_is_one_line_of_the_log() {
 }
 
 #[test]
-fn the_log_is_text_where_lambda_is_set_to_text() {
+fn the_log_is_json_whatever_lambda_is_set_to() {
     let mut function = stage().env("AWS_LAMBDA_LOG_FORMAT", "Text").without_env("AWS_LAMBDA_LOG_LEVEL").start();
     function.check(&json!({}), Scenario::Garbage);
     let logs = function.process.logs();
-    assert!(logs.lines().any(|line| !line.starts_with('{')), "{logs}");
+    assert!(logs.lines().all(|line| serde_json::from_str::<Value>(line).is_ok()), "{logs}");
+}
+
+#[test]
+fn an_event_that_is_nested_too_deeply_is_invalid() {
+    let mut deep = json!(1);
+    for _ in 0..200 {
+        deep = json!([deep]);
+    }
+    let failure = stage().start().invoke(&deep).failure();
+    assert_eq!(failure.kind, "InvalidEvent", "{failure:?}");
+    assert!(failure.message.contains("recursion limit exceeded"), "{failure:?}");
 }
 
 #[test]
