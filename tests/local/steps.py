@@ -157,6 +157,27 @@ def role_without(aws, action, sid=None):
         iam.put_role_policy(RoleName=role, PolicyName="Function", PolicyDocument=json.dumps(document))
 
 
+@contextmanager
+def without_permission_to_call(aws):
+    """EventBridge may not call the function about creations."""
+    function = aws.outputs()["FunctionName"]
+    client = aws.client("lambda")
+    rule = aws.client("events").describe_rule(Name=aws.outputs()["RuleName"])["Arn"]
+    permissions = json.loads(client.get_policy(FunctionName=function)["Policy"])["Statement"]
+    (permission,) = [each for each in permissions if rule in json.dumps(each["Condition"])]
+    client.remove_permission(FunctionName=function, StatementId=permission["Sid"])
+    try:
+        yield
+    finally:
+        client.add_permission(
+            FunctionName=function,
+            StatementId=permission["Sid"],
+            Action="lambda:InvokeFunction",
+            Principal="events.amazonaws.com",
+            SourceArn=rule,
+        )
+
+
 def failure_queue(aws):
     """Takes every message off the failure queue."""
     sqs = aws.client("sqs")

@@ -24,6 +24,7 @@ from steps import (
     role_document,
     role_without,
     statements,
+    without_permission_to_call,
 )
 
 # New repositories
@@ -262,24 +263,10 @@ def test_failures_have_somewhere_to_go(aws):
 
 
 def test_an_event_that_cannot_be_delivered_is_kept(aws):
-    function = aws.outputs()["FunctionName"]
-    client = aws.client("lambda")
-    (permission,) = json.loads(client.get_policy(FunctionName=function)["Policy"])["Statement"]
-    rule_arn = aws.client("events").describe_rule(Name=aws.outputs()["RuleName"])["Arn"]
-    assert rule_arn in json.dumps(permission["Condition"])
     failure_queue(aws)
-    client.remove_permission(FunctionName=function, StatementId=permission["Sid"])
-    try:
+    with without_permission_to_call(aws):
         aws.client("ecr").create_repository(repositoryName="undelivered/app")
         assert aws.wait_for("dead letter")[0]["delivered"]
-    finally:
-        client.add_permission(
-            FunctionName=function,
-            StatementId=permission["Sid"],
-            Action="lambda:InvokeFunction",
-            Principal="events.amazonaws.com",
-            SourceArn=rule_arn,
-        )
     (kept,) = failure_queue(aws)
     assert kept["detail"]["requestParameters"]["repositoryName"] == "undelivered/app"
     assert aws.policy("undelivered/app") is None

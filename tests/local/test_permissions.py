@@ -20,6 +20,7 @@ from steps import (
     scheduled_event,
     service_event,
     statements,
+    without_permission_to_call,
 )
 from template import permissions
 
@@ -211,28 +212,17 @@ def test_a_stack_with_a_key_of_its_own_uses_it_wherever_something_rests(aws):
 
 def test_events_of_a_key_that_does_not_let_them_are_not_kept(aws):
     """The part of the key's policy that the guide asks for is needed."""
-    kms, client = aws.client("kms"), aws.client("lambda")
+    kms = aws.client("kms")
     (key,) = {statement["Resource"] for statement in role_document(aws)[1]["Statement"] if statement["Sid"] == "Key"}
-    function = aws.outputs()["FunctionName"]
-    rule = aws.client("events").describe_rule(Name=aws.outputs()["RuleName"])["Arn"]
-    granted = json.loads(client.get_policy(FunctionName=function)["Policy"])["Statement"]
-    (permission,) = [each for each in granted if rule in json.dumps(each["Condition"])]
-    client.remove_permission(FunctionName=function, StatementId=permission["Sid"])
     try:
-        for policy, kept in (({**KEY_POLICY, "Statement": KEY_POLICY["Statement"][:1]}, False), (KEY_POLICY, True)):
-            kms.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(policy))
-            before = len(aws.journal("dead letter"))
-            aws.client("ecr").create_repository(repositoryName=f"undelivered/{str(kept).lower()}")
-            assert aws.wait_for("dead letter", count=before + 1)[-1]["delivered"] is kept
+        with without_permission_to_call(aws):
+            for policy, kept in (({**KEY_POLICY, "Statement": KEY_POLICY["Statement"][:1]}, False), (KEY_POLICY, True)):
+                kms.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(policy))
+                before = len(aws.journal("dead letter"))
+                aws.client("ecr").create_repository(repositoryName=f"undelivered/{str(kept).lower()}")
+                assert aws.wait_for("dead letter", count=before + 1)[-1]["delivered"] is kept
     finally:
         kms.put_key_policy(KeyId=key, PolicyName="default", Policy=json.dumps(KEY_POLICY))
-        client.add_permission(
-            FunctionName=function,
-            StatementId=permission["Sid"],
-            Action="lambda:InvokeFunction",
-            Principal="events.amazonaws.com",
-            SourceArn=rule,
-        )
 
 
 def test_the_stack_sets_concurrency_aside_and_traces_where_it_is_told_to(aws):

@@ -21,6 +21,7 @@ from steps import (
     role_without,
     service_event,
     statements,
+    without_permission_to_call,
 )
 
 CI = "444455556666"
@@ -364,27 +365,6 @@ def impatient(aws):
         yield
     finally:
         sqs.set_queue_attributes(QueueUrl=url, Attributes=before)
-
-
-@contextmanager
-def without_permission_to_call(aws):
-    """EventBridge may not call the function about creations."""
-    function = aws.outputs()["FunctionName"]
-    client = aws.client("lambda")
-    rule = aws.client("events").describe_rule(Name=aws.outputs()["RuleName"])["Arn"]
-    permissions = json.loads(client.get_policy(FunctionName=function)["Policy"])["Statement"]
-    (permission,) = [each for each in permissions if rule in json.dumps(each["Condition"])]
-    client.remove_permission(FunctionName=function, StatementId=permission["Sid"])
-    try:
-        yield
-    finally:
-        client.add_permission(
-            FunctionName=function,
-            StatementId=permission["Sid"],
-            Action="lambda:InvokeFunction",
-            Principal="events.amazonaws.com",
-            SourceArn=rule,
-        )
 
 
 def look_into(aws, queue):
