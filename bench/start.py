@@ -74,6 +74,7 @@ PURPOSE = {
     "hyper": "HTTP",
     "hyper_util": "HTTP: the Runtime API's client",
     "lambda_runtime": "the loop of Lambda's Runtime API",
+    "lambda_runtime_api_client": "its client, with the HTTP that is inlined into it",
     "regex_lite": "the SDK's patterns of Region names",
     "ring": "TLS's arithmetic: keys, signatures, encryption",
     "rustls": "TLS",
@@ -98,6 +99,8 @@ class Subject:
     certificates: list
     environment: dict = field(default_factory=dict)
     idle: bool = False
+    # The file of what it trusts in Lambda, where that is not part of the program.
+    roots: Path | None = None
     # What is deployed, and how many packages it is made of.
     deployed: Path | None = None
     packages: object = None
@@ -106,7 +109,7 @@ class Subject:
     def planned(self, key):
         return {
             "key": key, "command": words(self.command), "environment": LAMBDA | self.environment,
-            "certificates": self.certificates, "idle": self.idle,
+            "certificates": self.certificates, "idle": self.idle, "roots": self.roots and str(self.roots),
         }  # fmt: skip
 
     def median(self, backend, figure):
@@ -151,15 +154,16 @@ def python_packages():
 def subjects(ours):
     if len(ours) > 1:
         return [Subject(str(path), [path], ["AWS_CA_BUNDLE"], deployed=path) for path in ours]
+    (roots,) = PYTHON.glob(".venv/lib/python3*/site-packages/botocore/cacert.pem")
     defaults, hello = HERE / "target/release/sdk-defaults", HERE / "target/function/hello"
     return [
         Subject(OURS, ours, ["AWS_CA_BUNDLE"], deployed=ours[0],
                 packages=lambda: crates(ROOT / "Cargo.toml", "ecr-autopolicy")),
         Subject(BOTO3, [PYTHON / ".venv/bin/python3", "-m", "awslambdaric", "handler.handler"], ["AWS_CA_BUNDLE"],
-                {"PYTHONPATH": str(PYTHON)}, packages=python_packages),
+                {"PYTHONPATH": str(PYTHON)}, roots=roots, packages=python_packages),
         Subject(BUNDLED, ["node", NODE / "bundle/index.cjs"], ["NODE_EXTRA_CA_CERTS"], deployed=NODE / "bundle/index.cjs",
                 packages=node_packages),
-        Subject(DEFAULTS, [defaults], ["SSL_CERT_FILE"], deployed=defaults,
+        Subject(DEFAULTS, [defaults], ["SSL_CERT_FILE"], roots=roots, deployed=defaults,
                 packages=lambda: crates(HERE / "Cargo.toml", "sdk-defaults")),
         Subject(HELLO, [hello], [], idle=True, deployed=hello, packages=lambda: crates(HERE / "Cargo.toml", "hello")),
     ]  # fmt: skip
@@ -377,6 +381,10 @@ def versions():
             f"{python}, {', '.join(both)}"]  # fmt: skip
 
 
+def authorities():
+    return (SCRATCH / "authorities.pem").read_text().count("BEGIN")
+
+
 def outcome(found):
     return [f"- {'met' if met else '**MISSED**'}: {goal} ({measured})" for goal, measured, met in found]
 
@@ -421,9 +429,10 @@ and looks after every event whether the repository holds exactly what it should.
 - **Cold start**: from the start of the process to its answer to an event that waits already, for a repository without a policy.
 - **First event after INIT**: the process has started, asked for an event and been left alone for 200 ms; then the event comes.
 - **Warm event**: after 100 others. Eight in ten repositories have no policy, one has a foreign statement, one is right already.
-- **TLS**: both services have a certificate of an authority of our own. All clients read the same file of {len(re.findall("BEGIN", (SCRATCH / "authorities.pem").read_text()))} certificates, as many
-  as Amazon has roots, by `AWS_CA_BUNDLE`, `NODE_EXTRA_CA_CERTS` or `SSL_CERT_FILE`. That is less than what boto3, Node and the
-  SDK's defaults read in Lambda, where they go through all of Mozilla's roots. The name is an address: no resolver is asked.
+- **TLS**: both services have a certificate of an authority of our own, and every client trusts as many as in Lambda. For
+  ecr-autopolicy that is a file of {authorities()} authorities, as many as the roots of Amazon that it has in it. boto3 and the SDK's
+  defaults read Mozilla's roots, in the file that comes with boto3, with ours behind them; Node has Mozilla's in it, and reads
+  ours. The name is an address: no resolver is asked.
 - **Memory** is what is resident; shared libraries count in full.
 - **Packages** are what the program is linked from or loads, itself left out; Rust's macros are not in it. **gzip** is the size of
   the program or the bundle; Python's comes with Lambda.

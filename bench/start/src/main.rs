@@ -70,6 +70,8 @@ struct Subject {
     environment: BTreeMap<String, String>,
     /// The variables that name the file of certificates to trust.
     certificates: Vec<String>,
+    /// What it trusts in Lambda, beside which it is to trust the authority of the services here.
+    roots: Option<PathBuf>,
     /// It answers, and does nothing.
     #[serde(default)]
     idle: bool,
@@ -104,7 +106,7 @@ async fn measure(plan: &Plan) -> anyhow::Result<Value> {
         let urls = aws.serve(tls.then_some(&acceptor)).await?;
         let subjects =
             plan.subjects.iter().map(|subject| Bench::new(subject, &aws, &urls, tls.then_some(&bundle), plan));
-        benches.push((*backend, subjects.collect::<Vec<_>>()));
+        benches.push((*backend, subjects.collect::<anyhow::Result<Vec<_>>>()?));
     }
     for (backend, benches) in &benches {
         eprintln!("{} cold starts over {}", plan.colds, backend.name());
@@ -168,16 +170,27 @@ async fn warm(benches: &[Bench<'_>], events: usize) -> anyhow::Result<()> {
 }
 
 impl<'a> Bench<'a> {
-    fn new(subject: &'a Subject, aws: &Rc<Aws>, urls: &Urls, bundle: Option<&PathBuf>, plan: &Plan) -> Self {
+    fn new(
+        subject: &'a Subject,
+        aws: &Rc<Aws>,
+        urls: &Urls,
+        bundle: Option<&PathBuf>,
+        plan: &Plan,
+    ) -> anyhow::Result<Self> {
         let mut environment = subject.environment.clone();
         environment.insert("AWS_ENDPOINT_URL_SSM".to_owned(), urls.ssm.clone());
         environment.insert("AWS_ENDPOINT_URL_ECR".to_owned(), urls.ecr.clone());
-        for (variable, bundle) in subject.certificates.iter().flat_map(|name| bundle.map(|bundle| (name, bundle))) {
-            environment.insert(variable.clone(), bundle.display().to_string());
+        if let Some(bundle) = bundle {
+            let trusted = plan.scratch.join(format!("{}.pem", subject.key));
+            let roots = subject.roots.as_ref().map(fs::read).transpose()?.unwrap_or_default();
+            fs::write(&trusted, [roots, fs::read(bundle)?].concat())?;
+            for variable in &subject.certificates {
+                environment.insert(variable.clone(), trusted.display().to_string());
+            }
         }
         let log = plan.scratch.join(format!("{}.log", subject.key));
         let (aws, figures, events) = (Rc::clone(aws), RefCell::default(), RefCell::default());
-        Self { subject, aws, environment, log, figures, events }
+        Ok(Self { subject, aws, environment, log, figures, events })
     }
 
     async fn start(&self, repository: Option<&str>) -> anyhow::Result<Process> {

@@ -177,3 +177,14 @@ fn the_calls_for_one_repository_need_not_wait() {
         }
     }
 }
+
+#[test]
+fn no_call_is_free_once_one_was_refused_even_by_chance() {
+    let free_after = |refusals: u32| {
+        let mut rate = Rate::new();
+        (0..200).for_each(|number| rate.accepted(number * Duration::from_millis(5)));
+        (0..refusals).for_each(|_| rate.refused(SECOND, SECOND));
+        (0..2 * FREE).take_while(|_| rate.turn(10 * SECOND).is_none()).count()
+    };
+    assert_eq!([free_after(0), free_after(1)], [FREE as usize + 1, 1]);
+}
