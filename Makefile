@@ -118,6 +118,7 @@ bench: build bench-core bench/peers/python/.venv/.ready $(NODE_BUNDLE) bench/tar
 	@$(PYTHON) bench/start.py
 
 bench-core: ## Measure the pure core by criterion
+	@rm -rf bench/target/criterion
 	cargo bench --manifest-path bench/Cargo.toml --package core-bench --profile function
 
 $(NODE_BUNDLE): $(wildcard bench/peers/node/*.mjs bench/peers/node/*.json)
