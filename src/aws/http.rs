@@ -1,6 +1,10 @@
 //! The HTTP client, and whose certificates it trusts.
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_http_client::{
@@ -28,47 +32,71 @@ const AMAZON_ROOTS: &[u8] = include_bytes!("amazon-roots.pem");
 /// The certificates to trust.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Trust {
-    /// Amazon's own roots alone. Reading the system's would be most of the function's start.
+    /// Amazon's own roots alone. With the system's the start takes a fifth longer.
     Amazon,
-    /// The system's, which can be set by `SSL_CERT_FILE` and `SSL_CERT_DIR`.
-    System,
-    /// Those in a file.
+    /// The system's, or what `SSL_CERT_DIR` and `SSL_CERT_FILE` name in their place; the latter is this file.
+    System(Option<PathBuf>),
+    /// Those in the file that `AWS_CA_BUNDLE` names.
     Bundle(PathBuf),
 }
 
-/// The certificates that `AWS_CA_BUNDLE` names cannot be used.
+/// The certificates that `AWS_CA_BUNDLE` or `SSL_CERT_FILE` names cannot be used.
 #[derive(Debug, Error)]
 pub enum CertificatesUnusable {
     /// The file cannot be read.
-    #[error("the certificates in `{}` cannot be read: {error}", path.display())]
+    #[error("the certificates in `{}` cannot be read: {error}; name a file of certificates in PEM format", path.display())]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// Why not.
         error: io::Error,
     },
-    /// The file holds no certificate, or one that cannot be understood.
-    #[error("`{}` holds no certificates in PEM format that can be understood", path.display())]
-    NotCertificates {
+    /// The file holds no certificate.
+    #[error("`{}` holds no certificate; name a file of certificates in PEM format", path.display())]
+    None {
         /// The file.
         path: PathBuf,
+    },
+    /// It holds one that cannot be understood.
+    #[error("the certificate number {number} in `{}` cannot be understood; take it out, or mend it", path.display())]
+    NotUnderstood {
+        /// The file.
+        path: PathBuf,
+        /// Which of the certificates, counted from 1.
+        number: usize,
     },
 }
 
 impl Trust {
+    /// The variable that names the file, if one does.
+    pub(super) fn variable(&self) -> &'static str {
+        match self {
+            Self::Bundle(_) => "AWS_CA_BUNDLE",
+            Self::System(_) | Self::Amazon => "SSL_CERT_FILE",
+        }
+    }
+
     /// The client that trusts them. It goes through the proxy that the usual variables name.
     pub(super) fn http(self) -> Result<Http, CertificatesUnusable> {
         let store = match self {
-            Self::System => TrustStore::default(),
+            Self::System(file) => {
+                // The HTTP client would take an unusable file for an empty one, and trust nobody.
+                if let Some(path) = file
+                    && understood(&read(&path)?).0 == 0
+                {
+                    return Err(CertificatesUnusable::None { path });
+                }
+                TrustStore::default()
+            }
             Self::Amazon => TrustStore::empty().with_pem_certificate(AMAZON_ROOTS),
             Self::Bundle(path) => {
-                let pem = std::fs::read(&path)
-                    .map_err(|error| CertificatesUnusable::Unreadable { path: path.clone(), error })?;
-                // The HTTP client would take an unusable file for an empty one, or panic over it.
-                if !holds_certificates(&pem) {
-                    return Err(CertificatesUnusable::NotCertificates { path });
+                let pem = read(&path)?;
+                // The HTTP client would panic over one that it does not understand.
+                match understood(&pem) {
+                    (_, Some(number)) => return Err(CertificatesUnusable::NotUnderstood { path, number }),
+                    (0, None) => return Err(CertificatesUnusable::None { path }),
+                    _ => TrustStore::empty().with_pem_certificate(pem),
                 }
-                TrustStore::empty().with_pem_certificate(pem)
             }
         };
         Ok(Http::new(store))
@@ -157,20 +185,46 @@ impl HttpConnector for Opener {
     }
 }
 
-fn holds_certificates(pem: &[u8]) -> bool {
+fn read(path: &Path) -> Result<Vec<u8>, CertificatesUnusable> {
+    std::fs::read(path).map_err(|error| CertificatesUnusable::Unreadable { path: path.to_owned(), error })
+}
+
+/// How many certificates can be understood, and which is the first that cannot, counted from 1.
+fn understood(pem: &[u8]) -> (usize, Option<usize>) {
     let mut roots = RootCertStore::empty();
-    let all =
-        CertificateDer::pem_slice_iter(pem).all(|certificate| certificate.is_ok_and(|der| roots.add(der).is_ok()));
-    all && !roots.is_empty()
+    let mut odd = None;
+    for (number, certificate) in (1..).zip(CertificateDer::pem_slice_iter(pem)) {
+        if !certificate.is_ok_and(|der| roots.add(der).is_ok()) {
+            odd = odd.or(Some(number));
+        }
+    }
+    (roots.len(), odd)
 }
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest, Sha256};
+
     use super::*;
 
     #[test]
     fn amazons_roots_can_be_used() {
-        assert!(holds_certificates(AMAZON_ROOTS));
-        assert_eq!(CertificateDer::pem_slice_iter(AMAZON_ROOTS).count(), 5);
+        assert_eq!(understood(AMAZON_ROOTS), (5, None));
+    }
+
+    #[test]
+    fn amazons_roots_are_those_that_amazon_publishes() {
+        let fingerprint =
+            |der: CertificateDer<'_>| Sha256::digest(&der).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let roots: Vec<_> =
+            CertificateDer::pem_slice_iter(AMAZON_ROOTS).map(|root| fingerprint(root.unwrap())).collect();
+        let published = [
+            "8ecde6884f3d87b1125ba31ac3fcb13d7016de7f57cc904fe1cb97c6ae98196e",
+            "1ba5b2aa8c65401a82960118f80bec4f62304d83cec4713a19c39c011ea46db4",
+            "18ce6cfe7bf14e60b2e347b8dfe868cb31d02ebb3ada271569f50343b46db3a4",
+            "e35d28419ed02025cfa69038cd623962458da5c695fbdea3c22b0bfb25897092",
+            "568d6905a2c88708a4b3025190edcfedb1974a606a13c6e5290fcb2ae63edab5",
+        ];
+        assert_eq!(roots, published);
     }
 }

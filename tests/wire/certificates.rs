@@ -69,12 +69,26 @@ fn aws_ca_bundle_counts_before_ssl_cert_file() {
     assert_eq!(answer["outcomes"][0]["outcome"], "applied", "{answer}");
 }
 
-#[test]
-fn a_certificate_that_nobody_names_is_refused() {
-    let (stage, _door) = behind_a_door();
+#[track_caller]
+fn check_refused(variables: impl Fn(&Door, &Door) -> Vec<(&'static str, PathBuf)>) {
+    let (stage, door) = behind_a_door();
     let (_, other) = behind_a_door();
-    let mut function = stage.env("SSL_CERT_FILE", other.certificate.to_str().unwrap()).start();
+    let variables = variables(&door, &other);
+    let stage = variables.iter().fold(stage, |stage, (name, file)| stage.env(name, file.to_str().unwrap()));
+    let mut function = stage.start();
     let failure = function.invoke_within(&event::created("team/app"), Duration::from_millis(2_500)).failure();
     assert_eq!(failure.kind, "ServiceUnavailable", "{}", failure.message);
     assert!(function.aws.calls().is_empty());
+}
+
+#[test]
+fn a_certificate_that_nobody_names_is_refused() {
+    check_refused(|_, other| vec![("SSL_CERT_FILE", other.certificate.clone())]);
+}
+
+#[test]
+fn a_certificate_that_is_not_in_aws_ca_bundle_is_refused() {
+    check_refused(|door, other| {
+        vec![("AWS_CA_BUNDLE", other.certificate.clone()), ("SSL_CERT_FILE", door.certificate.clone())]
+    });
 }

@@ -89,14 +89,17 @@ fn a_cache_time_that_is_no_number_keeps_the_function_from_starting() {
 
 #[test]
 fn certificates_that_cannot_be_read_keep_the_function_from_starting() {
-    let mut function = stage().env("AWS_CA_BUNDLE", "/nowhere/bundle.pem").start();
-    assert!(!function.process.wait_for_exit().success());
-    function.process.wait_for_log("/nowhere/bundle.pem");
-    assert!(!function.process.has_started(), "it asked for an event");
+    for variable in ["AWS_CA_BUNDLE", "SSL_CERT_FILE"] {
+        let mut function = stage().env(variable, "/nowhere/bundle.pem").start();
+        assert!(!function.process.wait_for_exit().success());
+        function.process.wait_for_log("the certificates in `/nowhere/bundle.pem` cannot be read");
+        function.process.wait_for_log(variable);
+        assert!(!function.process.has_started(), "it asked for an event");
+    }
 }
 
 #[test]
-fn a_bundle_that_holds_no_certificates_keeps_the_function_from_starting() {
+fn a_file_that_holds_no_certificates_keeps_the_function_from_starting() {
     for (name, text) in [
         ("empty", ""),
         ("text", "no certificates here\n"),
@@ -104,10 +107,12 @@ fn a_bundle_that_holds_no_certificates_keeps_the_function_from_starting() {
     ] {
         let path = format!("{}/bundle-{name}.pem", env!("CARGO_TARGET_TMPDIR"));
         std::fs::write(&path, text).unwrap();
-        let mut function = stage().env("AWS_CA_BUNDLE", &path).start();
-        assert!(!function.process.wait_for_exit().success(), "{name}");
-        function.process.wait_for_log("ConfigurationInvalid");
-        function.process.wait_for_log(&path);
+        for variable in ["AWS_CA_BUNDLE", "SSL_CERT_FILE"] {
+            let mut function = stage().env(variable, &path).start();
+            assert!(!function.process.wait_for_exit().success(), "{name}");
+            function.process.wait_for_log("ConfigurationInvalid");
+            function.process.wait_for_log(&path);
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! What is there before the first event: the configuration, and a connection to ECR.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::aws::{Fault, GetParameter, GetRepositoryPolicy, Often, SetRepositoryPolicy};
@@ -34,11 +36,21 @@ fn the_first_event_finds_the_parameter_read_and_a_connection_open() {
 
 #[test]
 fn what_cannot_be_prepared_is_done_for_the_event() {
-    for fault in [Fault::Reset, Fault::Throttle] {
-        let mut function = stage().fault(GetParameter, fault, Often::Once).start();
+    for fault in [Fault::Reset, Fault::Throttle, Fault::Denied] {
+        let mut function = stage().fault(GetParameter, fault, Often::Always).start();
+        function.process.wait_for_start();
+        function.aws.clear_faults();
         let response = function.invoke(&created("team/app")).response();
         assert_eq!(response.pointer("/outcomes/0/outcome"), Some(&json!("applied")));
     }
+}
+
+#[test]
+fn ecr_that_cannot_be_reached_fails_no_start() {
+    let mut function = stage().env("AWS_ENDPOINT_URL_ECR", "http://127.0.0.1:1").start();
+    function.process.wait_for_start();
+    let failure = function.invoke_within(&created("team/app"), Duration::from_secs(2)).failure();
+    assert_eq!(failure.kind, "ServiceUnavailable", "{}", failure.message);
 }
 
 #[test]

@@ -28,7 +28,7 @@ impl Connection {
     /// Where the file of certificates cannot be read, or holds none.
     pub async fn open(origin: Origin) -> Result<Self, CertificatesUnusable> {
         let Origin { ca_bundle, profile, region } = origin;
-        let http = ca_bundle.map_or(Trust::System, Trust::Bundle).http()?;
+        let http = ca_bundle.map_or(Trust::System(None), Trust::Bundle).http()?;
         // What is tried again, and when, `Call` decides.
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .http_client(http.client())

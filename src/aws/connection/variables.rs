@@ -1,5 +1,4 @@
-//! As Lambda gives them: in environment variables alone. The SDK's own chain of places to look in costs more than all the
-//! rest of the function's start.
+//! As Lambda gives them: in environment variables alone. The SDK's own chain would make clients to look in other places.
 
 use std::path::PathBuf;
 
@@ -30,10 +29,8 @@ impl Connection {
         let region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
         let endpoints = Endpoints::read(variable);
         let trust = trust(variable, region.as_deref(), &endpoints);
-        let http = trust.http().map_err(|error| Error::ConfigurationInvalid {
-            name: "AWS_CA_BUNDLE".to_owned(),
-            reason: error.to_string(),
-        })?;
+        let name = trust.variable().to_owned();
+        let http = trust.http().map_err(|error| Error::ConfigurationInvalid { name, reason: error.to_string() })?;
         let is_on = |name: &str| variable(name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
         let mut config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
@@ -59,9 +56,9 @@ fn trust(variable: impl Fn(&str) -> Option<String>, region: Option<&str>, endpoi
     }
     let elsewhere = ["SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"];
     let as_usual = region.is_some_and(|region| partition_of(region) == "aws")
-        && !endpoints.are_encrypted()
+        && !endpoints.any_may_be_encrypted()
         && !elsewhere.iter().any(|name| variable(name).is_some());
-    if as_usual { Trust::Amazon } else { Trust::System }
+    if as_usual { Trust::Amazon } else { Trust::System(variable("SSL_CERT_FILE").map(PathBuf::from)) }
 }
 
 fn credentials(variable: impl Fn(&str) -> Option<String>) -> Result<Credentials, Error> {
@@ -96,7 +93,7 @@ impl Endpoints {
         Self { all: variable(ENDPOINT_URL), by_service: SERVICES.into_iter().filter_map(of).collect() }
     }
 
-    fn are_encrypted(&self) -> bool {
+    fn any_may_be_encrypted(&self) -> bool {
         let of_services = self.by_service.iter().map(|(_, url)| url);
         self.all.iter().chain(of_services).any(|url| !url.starts_with("http://"))
     }
@@ -134,12 +131,11 @@ mod tests {
 
     #[test]
     fn elsewhere_the_system_knows_whom_to_trust() {
-        check_trust(&[], Trust::System);
+        check_trust(&[], Trust::System(None));
         for region in ["cn-north-1", "us-gov-west-1", "us-iso-east-1", "eusc-de-east-1"] {
-            check_trust(&[("AWS_REGION", region)], Trust::System);
+            check_trust(&[("AWS_REGION", region)], Trust::System(None));
         }
         for (name, value) in [
-            ("SSL_CERT_FILE", "/etc/pki/ca.pem"),
             ("SSL_CERT_DIR", "/etc/pki"),
             ("HTTPS_PROXY", "http://proxy:3128"),
             ("https_proxy", "http://proxy:3128"),
@@ -147,8 +143,10 @@ mod tests {
             ("AWS_ENDPOINT_URL", "https://aws.example.com"),
             ("AWS_ENDPOINT_URL_ECR", "https://ecr.example.com"),
         ] {
-            check_trust(&[("AWS_REGION", "eu-west-1"), (name, value)], Trust::System);
+            check_trust(&[("AWS_REGION", "eu-west-1"), (name, value)], Trust::System(None));
         }
+        let file = Trust::System(Some("/etc/pki/ca.pem".into()));
+        check_trust(&[("AWS_REGION", "eu-west-1"), ("SSL_CERT_FILE", "/etc/pki/ca.pem")], file);
     }
 
     #[test]
