@@ -19,6 +19,9 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
+/// How rustls begins. Of its errors the connection pool hands on the words alone.
+const CERTIFICATE_REFUSED: &str = "invalid peer certificate";
+
 /// When the work must have ended.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadline {
@@ -176,7 +179,10 @@ impl Call {
         let Self { action, resource, allow, .. } = self;
         let (action, resource, allow) = (*action, resource.clone(), *allow);
         let SdkError::ServiceError(refusal) = error else {
-            let reason = chain(error);
+            let mut reason = chain(error);
+            if reason.contains(CERTIFICATE_REFUSED) {
+                reason += "; if whoever answers there is to be trusted, name its certificates by `AWS_CA_BUNDLE`";
+            }
             let no_turn = error.source().is_some_and(|source| source.is::<NoTurn>());
             return match no_turn {
                 true => Error::Throttled { action, resource, reason },

@@ -78,6 +78,7 @@ fn check_refused(variables: impl Fn(&Door, &Door) -> Vec<(&'static str, PathBuf)
     let mut function = stage.start();
     let failure = function.invoke_within(&event::created("team/app"), Duration::from_millis(2_500)).failure();
     assert_eq!(failure.kind, "ServiceUnavailable", "{}", failure.message);
+    assert!(failure.message.contains("name its certificates by `AWS_CA_BUNDLE`"), "{}", failure.message);
     assert!(function.aws.calls().is_empty());
 }
 
