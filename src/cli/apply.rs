@@ -21,7 +21,7 @@ same command goes on with the rest.
 
 Examples:
   ecr-autopolicy apply configuration.json
-  ecr-autopolicy apply --parameter /ecr-autopolicy/configuration --repository 'team/*' --yes
+  ecr-autopolicy apply --parameter /ecr-autopolicy/policy --repository 'team/*' --yes
   ecr-autopolicy apply --plan today.plan"
 )]
 pub(crate) struct ApplyArgs {

@@ -16,7 +16,7 @@ use crate::{
 
 Examples:
   ecr-autopolicy check configuration.json
-  ecr-autopolicy check --parameter /ecr-autopolicy/configuration")]
+  ecr-autopolicy check --parameter /ecr-autopolicy/policy")]
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     source: SourceArgs,

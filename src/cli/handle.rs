@@ -26,7 +26,7 @@ use crate::{
     after_help = "Changes the repository's policy, as the function would. An event can be taken from the failure queue.
 
 Examples:
-  ecr-autopolicy handle event.json --parameter /ecr-autopolicy/configuration"
+  ecr-autopolicy handle event.json --parameter /ecr-autopolicy/policy"
 )]
 pub(crate) struct HandleArgs {
     /// The file with the event, or `-` for the standard input.

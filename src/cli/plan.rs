@@ -32,7 +32,7 @@ where something is wrong.
 
 Examples:
   ecr-autopolicy plan configuration.json
-  ecr-autopolicy plan --parameter /ecr-autopolicy/configuration --repository 'team/*' --detailed-exitcode
+  ecr-autopolicy plan --parameter /ecr-autopolicy/policy --repository 'team/*' --detailed-exitcode
   ecr-autopolicy plan configuration.json --save today.plan && ecr-autopolicy apply --plan today.plan"
 )]
 pub(crate) struct PlanArgs {

@@ -30,8 +30,8 @@ SecureString, and how many repositories the new value would change. Keeps the pa
 not exist yet becomes a String.
 
 Examples:
-  ecr-autopolicy push configuration.json --parameter /ecr-autopolicy/configuration
-  ecr-autopolicy push configuration.json --parameter /ecr-autopolicy/configuration --yes"
+  ecr-autopolicy push configuration.json --parameter /ecr-autopolicy/policy
+  ecr-autopolicy push configuration.json --parameter /ecr-autopolicy/policy --yes"
 )]
 pub(crate) struct PushArgs {
     /// The file with the configuration, or `-` for the standard input.
