@@ -278,7 +278,7 @@ def sids(text):
 
 
 def tuning(aws):
-    title("5 of 8", "Tune it: edit the parameter, and every repository follows")
+    title("5 of 8", "Tune it: edit the parameter, and every repository follows (SweepOnParameterChange)")
     write_parameter(aws, RULES)
     say()
     say("  Parameter Store > EventBridge rule > function > work queue > function:")
@@ -302,7 +302,7 @@ def next_repository(aws):
 
 
 def drift(aws):
-    title("7 of 8", "Somebody deletes a policy")
+    title("7 of 8", "Somebody deletes a policy, and it returns (RepairDrift)")
     name = "payments/api"
     command("aws", "ecr", "delete-repository-policy", "--repository-name", name)
     aws.client("ecr").delete_repository_policy(repositoryName=name)
@@ -362,7 +362,7 @@ def main():
         return 130
     say()
     say(paint("1", "Each policy was checked. The local AWS is gone again."))
-    say("In an account of your own: sam build && sam deploy --guided (.venv/bin has sam and cargo-lambda)")
+    say("In an account of your own: sam build && sam deploy --guided (put .venv/bin on your PATH first: it has both tools)")
     return 0
 
 
