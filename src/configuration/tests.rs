@@ -269,3 +269,17 @@ fn nothing_opens_a_repository_to_the_world_by_accident() {
         ],
     );
 }
+
+#[test]
+fn what_is_open_for_one_repository_alone_is_refused_and_a_secret_is_not_quoted() {
+    let text = r#"{"allow_public":true,"template":"public-pull"}"#;
+    let (configuration, _) = Configuration::parse(text, &SidPrefix::default(), &registry()).unwrap();
+    let refused = |secret| {
+        let configuration = Configuration { allow_public: false, ..configuration.clone() }.kept_secret(secret);
+        let desired = configuration.desired(&repository("team/app"), &Tags::new(), &SidPrefix::default());
+        desired.unwrap_err().to_string()
+    };
+    assert!(refused(false).contains("public"), "{}", refused(false));
+    assert!(!refused(true).contains("public"), "{}", refused(true));
+    assert!(refused(true).contains("what is wrong is left out"), "{}", refused(true));
+}
