@@ -29,7 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(40);
 
 /// The command line with this environment alone, in this folder.
 pub(crate) fn command(arguments: &str, folder: &Path, environment: &BTreeMap<String, String>) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_ecr-autopolicy"));
+    let mut command = Command::new("/usr/bin/env");
+    // Tests that run in the background hand on that Ctrl-C is ignored.
+    command.args(["--default-signal=INT", env!("CARGO_BIN_EXE_ecr-autopolicy")]);
     command.args(arguments.split_whitespace()).current_dir(folder).env_clear().envs(environment);
     command
 }
