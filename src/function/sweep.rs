@@ -64,8 +64,15 @@ impl Function {
             Part::Repositories(repositories) => {
                 // What fails has to be handed on, and that takes time, too.
                 let work = deadline.within(deadline.left() * 4 / 5);
-                let swept = self.bring_all_in_line(repositories, wanted, scheduled, entry, work).await;
-                return self.hand_on_failures(swept, since, scheduled, deadline).await;
+                // A repository that fails alone fails its message; one that fails beside others gets a message of its own,
+                // so that in the end the failure queue names those that failed and no others.
+                let hand_on = self.queue.as_ref().filter(|_| repositories.len() > 1);
+                let swept =
+                    self.bring_all_in_line(repositories, wanted, scheduled, hand_on.is_some(), entry, work).await;
+                return match hand_on {
+                    Some(queue) => swept.hand_on_failures(queue, since, scheduled, deadline).await,
+                    None => swept.answer(),
+                };
             }
             Part::All => Place { token: None, anew: false },
             Part::From { token, anew } => Place { token: Some(token), anew },
@@ -77,7 +84,7 @@ impl Function {
             }
             None => {
                 let repositories = self.list(&registry, from, entry, deadline).await?;
-                let swept = self.bring_all_in_line(repositories, wanted, scheduled, entry, deadline).await;
+                let swept = self.bring_all_in_line(repositories, wanted, scheduled, false, entry, deadline).await;
                 swept.answer()
             }
         }
@@ -170,10 +177,10 @@ impl Function {
         repositories: Vec<Repository>,
         wanted: Wanted<'_>,
         scheduled: bool,
+        tried_again: bool,
         entry: Entry<'_>,
         deadline: Deadline,
     ) -> Swept {
-        let tried_again = self.queue.is_some() && repositories.len() > 1;
         let results = in_order(stream::iter(repositories), pending::<()>(), async |repository: Repository| {
             let target = Target { repository, tags: None };
             let (settled, calls) = timed(self.controller.settle(&target, wanted, deadline)).await;
@@ -195,29 +202,6 @@ impl Function {
         }
         swept
     }
-
-    /// A repository that fails alone fails its message; one that failed beside others gets a message of its own, so
-    /// that in the end the failure queue names those that failed and no others.
-    async fn hand_on_failures(
-        &self,
-        mut swept: Swept,
-        since: u64,
-        scheduled: bool,
-        deadline: Deadline,
-    ) -> Result<EventAnswer, Error> {
-        let alone = swept.changed.len() + swept.unchanged + swept.failed.len() == 1;
-        if let Some(queue) = self.queue.as_ref().filter(|_| !alone && !swept.failed.is_empty()) {
-            let message = |(repository, _): &(Repository, Error)| {
-                let part = Part::Repositories(vec![repository.clone()]);
-                let registry = repository.registry().clone();
-                Sweep { registry, since: Some(since), part, scheduled }.to_message()
-            };
-            let messages: Vec<_> = swept.failed.iter().map(message).collect();
-            queue.send(&messages, BEFORE_ANOTHER_TRY, deadline).await?;
-            swept.failed.clear();
-        }
-        swept.answer()
-    }
 }
 
 /// The repositories of a page. One whose name cannot be one stands in no other's way.
@@ -230,6 +214,25 @@ fn named(registry: &Registry, page: &Page, entry: Entry<'_>) -> Vec<Repository> 
 }
 
 impl Swept {
+    /// Each repository that failed is tried again alone.
+    async fn hand_on_failures(
+        mut self,
+        queue: &WorkQueue,
+        since: u64,
+        scheduled: bool,
+        deadline: Deadline,
+    ) -> Result<EventAnswer, Error> {
+        let message = |(repository, _): &(Repository, Error)| {
+            let part = Part::Repositories(vec![repository.clone()]);
+            let registry = repository.registry().clone();
+            Sweep { registry, since: Some(since), part, scheduled }.to_message()
+        };
+        let messages: Vec<_> = self.failed.iter().map(message).collect();
+        queue.send(&messages, BEFORE_ANOTHER_TRY, deadline).await?;
+        self.failed.clear();
+        self.answer()
+    }
+
     fn answer(self) -> Result<EventAnswer, Error> {
         let Self { changed, unchanged, failed } = self;
         let names = failed.iter().take(NAMED).map(|(repository, _)| repository.arn()).collect();
