@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
-use aws_sdk_ecr::config::{BehaviorVersion, retry::RetryConfig};
+use aws_sdk_ecr::config::{BehaviorVersion, IdentityCache, StalledStreamProtectionConfig, retry::RetryConfig};
 use aws_types::{
     SdkConfig,
     region::Region,
@@ -37,8 +37,11 @@ impl Connection {
             .credentials_provider(SharedCredentialsProvider::new(credentials(variable)?))
             .http_client(http.client())
             .timeout_config(timeouts())
-            // What is tried again, and when, `Call` decides.
+            // What is tried again, and when, `Call` decides, and how long a call may take.
             .retry_config(RetryConfig::disabled())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            // These credentials are those of the process: there is nothing to renew.
+            .identity_cache(IdentityCache::no_cache())
             .region(region.map(Region::new))
             .use_fips(is_on("AWS_USE_FIPS_ENDPOINT"))
             .use_dual_stack(is_on("AWS_USE_DUALSTACK_ENDPOINT"))

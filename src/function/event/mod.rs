@@ -74,7 +74,7 @@ impl<'a> Own<'a> {
     }
 }
 
-/// What is read of an event that is no CloudTrail record.
+/// Where an event comes from, by EventBridge.
 #[derive(Debug, Deserialize)]
 #[serde(expecting = "an object")]
 struct Envelope {
@@ -113,8 +113,8 @@ pub(super) fn read_unpacked(event: Value, function_arn: &str) -> Result<Trigger,
         return work::read(&event, &own);
     }
     match event.get("detail-type").and_then(Value::as_str) {
-        Some("AWS API Call via CloudTrail") => trail::read(event, trail::Maker::Caller, &own),
-        Some("AWS Service Event via CloudTrail") => trail::read(event, trail::Maker::Ecr, &own),
+        Some("AWS API Call via CloudTrail") => trail::read(&event, trail::Maker::Caller, &own),
+        Some("AWS Service Event via CloudTrail") => trail::read(&event, trail::Maker::Ecr, &own),
         Some("Parameter Store Change") => parameter_change(&event, &own),
         // Of a rule's schedule or of EventBridge Scheduler, whose `detail` is a text.
         Some("Scheduled Event") => Ok(match registry(&event, &own)? {

@@ -9,7 +9,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Own, Trigger, ignored, invalid, parse, registry_of};
+use super::{Envelope, Own, Trigger, ignored, invalid, parse, registry_of};
 use crate::{configuration::Tags, controller::Target, error::Error, repository::Repository};
 
 /// Who made a record.
@@ -21,18 +21,8 @@ pub(super) enum Maker {
     Ecr,
 }
 
-/// What is read of EventBridge's frame around a record. Nobody's repository shall go without a policy over a field that
-/// nobody reads.
-#[derive(Debug, Deserialize)]
-#[serde(expecting = "an object")]
-struct Frame {
-    account: Option<String>,
-    region: Option<String>,
-    detail: Value,
-}
-
 /// What a CloudTrail record is about. Read first and alone: in a record about something else the fields below may
-/// look quite different, or be hidden.
+/// look quite different, or be hidden. Nobody's repository shall go without a policy over a field that nobody reads.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an object")]
 struct Subject {
@@ -147,10 +137,11 @@ impl From<ServiceEvent> for Named {
 }
 
 /// What the record asks the function to do.
-pub(super) fn read(event: Value, maker: Maker, own: &Own<'_>) -> Result<Trigger, Error> {
-    let event: Frame = parse(&event, "")?;
+pub(super) fn read(event: &Value, maker: Maker, own: &Own<'_>) -> Result<Trigger, Error> {
+    let envelope: Envelope = parse(event, "")?;
+    let detail = event.get("detail").ok_or_else(|| invalid("it has no `detail`"))?;
 
-    let subject: Subject = parse(&event.detail, "detail.")?;
+    let subject: Subject = parse(detail, "detail.")?;
     let from_ecr = match subject.event_source.as_str() {
         "ecr.amazonaws.com" => true,
         "replication.ecr.amazonaws.com" => maker == Maker::Ecr,
@@ -172,20 +163,20 @@ pub(super) fn read(event: Value, maker: Maker, own: &Own<'_>) -> Result<Trigger,
         let nothing = if created { "no repository was created" } else { "no policy was changed" };
         return ignored(format!("the call failed with `{code}`, so {nothing}"));
     }
-    if !created && own.made(event.detail.pointer("/userIdentity/arn").and_then(Value::as_str)) {
+    if !created && own.made(detail.pointer("/userIdentity/arn").and_then(Value::as_str)) {
         return ignored("the call was this function's own".to_owned());
     }
 
-    let origin: Origin = parse(&event.detail, "detail.")?;
+    let origin: Origin = parse(detail, "detail.")?;
     let named = match maker {
-        Maker::Ecr => parse::<ServiceEvent>(&event.detail, "detail.")?.into(),
-        Maker::Caller if created => parse::<Call>(&event.detail, "detail.")?.into(),
-        Maker::Caller => parse::<PolicyCall>(&event.detail, "detail.")?.into(),
+        Maker::Ecr => parse::<ServiceEvent>(detail, "detail.")?.into(),
+        Maker::Caller if created => parse::<Call>(detail, "detail.")?.into(),
+        Maker::Caller => parse::<PolicyCall>(detail, "detail.")?.into(),
     };
     let Named { repository, registry, tags } = named;
     let name = repository.ok_or_else(|| invalid("it names no repository"))?;
-    let account = registry.or(origin.recipient_account_id).or(event.account);
-    let region = event.region.or(origin.aws_region);
+    let account = registry.or(origin.recipient_account_id).or(envelope.account);
+    let region = envelope.region.or(origin.aws_region);
     let registry = match registry_of(account.as_deref(), region.as_deref(), own)? {
         Ok(registry) => registry,
         Err(anothers) => return ignored(anothers),

@@ -25,7 +25,10 @@ impl Certificate {
         let CertifiedKey { cert, signing_key } = generate_simple_self_signed(vec![host.to_owned()]).unwrap();
         let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
         let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![cert.der().clone()], key);
-        Certificate { pem: cert.pem(), acceptor: TlsAcceptor::from(Arc::new(config.unwrap())) }
+        let mut config = config.unwrap();
+        // Doors to several services are those of several hosts, so that none takes up what was agreed at another.
+        config.send_tls13_tickets = 0;
+        Certificate { pem: cert.pem(), acceptor: TlsAcceptor::from(Arc::new(config)) }
     }
 }
 
