@@ -16,6 +16,8 @@ SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src policies -type f)
 MACHINE := $(shell uname -m)
 ARCHITECTURE := $(if $(filter aarch64 arm64,$(MACHINE)),arm64,x86_64)
 TARGET := $(if $(filter arm64,$(ARCHITECTURE)),aarch64,x86_64)-unknown-linux-gnu
+# What cargo-lambda compiles for, which flags in the environment take the place of.
+PROCESSOR := -C target-cpu=$(if $(filter arm64,$(ARCHITECTURE)),neoverse-n1,haswell)
 
 TOOLS := target/tools/bin
 CARGO_DENY := 0.20.2
@@ -101,19 +103,20 @@ $(BUILT): template.yaml $(SOURCES) | setup
 	@mkdir -p target
 	@cargo fetch --locked --quiet --target $(TARGET)
 	@# Panic messages hold the paths of sources. With names of our own for these, the same sources make the same bytes.
-	@flags="--remap-path-prefix=$(CURDIR)=/ecr-autopolicy"; \
+	@flags="$(PROCESSOR) --remap-path-prefix=$(CURDIR)=/ecr-autopolicy"; \
 	for crates in "$${CARGO_HOME:-$$HOME/.cargo}"/registry/src/*; do flags+=" --remap-path-prefix=$$crates=/crates"; done; \
 	RUSTFLAGS="$${RUSTFLAGS:-} $$flags" \
 	  sam build --build-dir $(@D) --parameter-overrides Architecture=$(ARCHITECTURE) > target/sam-build.log 2>&1 \
 	  || { cat target/sam-build.log; exit 1; }
 
 # Each peer by a build of its own: cargo would give the crates that they share the features of all.
-BENCH_BUILD := cargo build --manifest-path bench/Cargo.toml
+BENCH_BUILD := RUSTFLAGS="$(PROCESSOR)" cargo build --manifest-path bench/Cargo.toml
 NODE_BUNDLE := bench/peers/node/bundle/index.cjs
 
 bench: build bench-core bench/peers/python/.venv/.ready $(NODE_BUNDLE) bench/target/tools/bin/cargo-bloat ## Measure the start and the events beside other ways to write the function; writes docs/benchmarks.md
 	$(BENCH_BUILD) --release --package measure-start
 	$(BENCH_BUILD) --release --package sdk-defaults
+	$(BENCH_BUILD) --profile function --package sdk-lean
 	$(BENCH_BUILD) --profile function --package hello
 	@$(PYTHON) bench/start.py
 
