@@ -52,6 +52,7 @@ OURS = "ecr-autopolicy"
 BOTO3 = "Python, boto3"
 BUNDLED = "Node, bundled SDK"
 DEFAULTS = "Rust, the SDK's defaults"
+LEAN = "Rust, the SDK at its least"
 HELLO = "Rust, hello world"
 
 # What every dependency is for that takes a share of the program worth mentioning.
@@ -157,7 +158,8 @@ def subjects(ours):
     if len(ours) > 1:
         return [Subject(str(path), [path], ["AWS_CA_BUNDLE"], deployed=path) for path in ours]
     (roots,) = PYTHON.glob(".venv/lib/python3*/site-packages/botocore/cacert.pem")
-    defaults, hello = HERE / "target/release/sdk-defaults", HERE / "target/function/hello"
+    defaults = HERE / "target/release/sdk-defaults"
+    lean, hello = HERE / "target/function/sdk-lean", HERE / "target/function/hello"
     return [
         Subject(OURS, ours, ["AWS_CA_BUNDLE"], deployed=ours[0],
                 packages=lambda: crates(ROOT / "Cargo.toml", "ecr-autopolicy")),
@@ -167,6 +169,7 @@ def subjects(ours):
                 packages=node_packages),
         Subject(DEFAULTS, [defaults], ["SSL_CERT_FILE"], roots=roots, deployed=defaults,
                 packages=lambda: crates(HERE / "Cargo.toml", "sdk-defaults")),
+        Subject(LEAN, [lean], ["AWS_CA_BUNDLE"], deployed=lean, packages=lambda: crates(HERE / "Cargo.toml", "sdk-lean")),
         Subject(HELLO, [hello], [], idle=True, deployed=hello, packages=lambda: crates(HERE / "Cargo.toml", "hello")),
     ]  # fmt: skip
 
@@ -392,6 +395,10 @@ def authorities():
     return (SCRATCH / "authorities.pem").read_text().count("BEGIN")
 
 
+def against(chosen, slower, moment):
+    return times(by_name(chosen, slower).median("tls", moment), by_name(chosen, LEAN).median("tls", moment))
+
+
 def outcome(found):
     return [f"- {'met' if met else '**MISSED**'}: {goal} ({measured})" for goal, measured, met in found]
 
@@ -418,8 +425,9 @@ def report(chosen, cored, sized, load):
 {lines(outcome(goals(chosen)))}
 
 A goal that is missed is one of speed against others, none of what an operator has to wait for. Of the start, {milliseconds(by_name(chosen, HELLO).median("tls", "cold"))} are a Rust
-function that does nothing. Of a warm event most are the SDK's two calls: {DEFAULTS} takes {milliseconds(by_name(chosen, DEFAULTS).median("tls", "warm"))} for it, so that eight times
-faster than boto3 is out of reach for whoever calls AWS by the SDK.
+function that does nothing. {LEAN} has next to nothing but the SDK's calls in it. It takes {milliseconds(by_name(chosen, LEAN).median("tls", "cold"))} for a start,
+{against(chosen, BUNDLED, "cold")} times faster than {BUNDLED}, and {milliseconds(by_name(chosen, LEAN).median("tls", "warm"))} for a warm event, {against(chosen, BOTO3, "warm")} times faster than boto3: about as far as one
+gets on this machine who calls AWS by the SDK.
 
 ## What is measured
 
@@ -437,7 +445,10 @@ and looks after every event whether the repository holds exactly what it should.
 - **{BOTO3}**: AWS's own runtime client, `awslambdaric`, and clients made outside the handler.
 - **{BUNDLED}**: SDK v3, bundled and minified by esbuild. A few lines poll the Runtime API, since AWS's own client for Node wants
   a native build; they do less than it does.
-- **{DEFAULTS}**: `aws_config::load_defaults`, default features, cargo's release profile.
+- **{DEFAULTS}**: `aws_config::load_defaults`, default features, cargo's release profile. All in Rust is compiled for the
+  processor that cargo-lambda compiles for.
+- **{LEAN}**: the same handler, set up like ecr-autopolicy (one thread, `ring`, no default chain, few roots, the parameter read
+  ahead, the function's own profile), without the checks and all that ecr-autopolicy does besides.
 - Python and Node are of the versions that are on this machine, as above; Lambda has newer ones, too.
 - **{HELLO}**: `lambda_runtime` alone, which answers and does nothing, on one thread and in the function's own profile.
 - **Cold start**: from the start of the process to its answer to an event that waits already, for a repository without a policy.
@@ -446,7 +457,8 @@ and looks after every event whether the repository holds exactly what it should.
 - **TLS**: both services have a certificate of an authority of our own, and every client trusts as many as in Lambda. For
   ecr-autopolicy that is a file of {authorities()} authorities, as many as the roots of Amazon that it has in it. boto3 and the SDK's
   defaults read Mozilla's roots, in the file that comes with boto3, with ours behind them; Node has Mozilla's in it, and reads
-  ours. The name is an address: no resolver is asked.
+  ours. The name is an address: no resolver is asked. Like AWS's services, both choose AES-128, and let no client take up with
+  one what it agreed with the other.
 - **Memory** is what is resident; shared libraries count in full.
 - **Packages** are what the program is linked from or loads, itself left out; Rust's macros are not in it. **gzip** is the size of
   the program or the bundle; Python's comes with Lambda.
