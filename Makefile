@@ -16,7 +16,7 @@ SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src policies -type f)
 MACHINE := $(shell uname -m)
 ARCHITECTURE := $(if $(filter aarch64 arm64,$(MACHINE)),arm64,x86_64)
 TARGET := $(if $(filter arm64,$(ARCHITECTURE)),aarch64,x86_64)-unknown-linux-gnu
-# What cargo-lambda compiles for, which flags in the environment take the place of.
+# cargo-lambda's own choice, which flags in the environment replace. Whose processor is another adds flags of their own.
 PROCESSOR := -C target-cpu=$(if $(filter arm64,$(ARCHITECTURE)),neoverse-n1,haswell)
 
 TOOLS := target/tools/bin
@@ -70,7 +70,7 @@ test-judges: setup ## Ask cfn-lint and parliament what they think of our policie
 	@mkdir -p target
 	$(PYTEST) tests/judges 2>&1 | tee target/test-judges.log
 
-BUDGET_TEST := cargo test --all-features --test budget the_start_costs_what_the_budget_says -- --ignored --nocapture
+BUDGET_TEST := FUNCTION_RUSTFLAGS="$(PROCESSOR)" cargo test --all-features --test budget the_start_costs_what_the_budget_says -- --ignored --nocapture
 
 test-budget: build valgrind ## Count the instructions of the function's start, which may not grow by a tenth unnoticed
 	BOOTSTRAP=$(BOOTSTRAP) $(BUDGET_TEST)
@@ -96,21 +96,22 @@ test-docs: build $(CLI) ## Run every command of the documents against a local AW
 	@mkdir -p target
 	$(PYTEST) tests/docs 2>&1 | tee target/test-docs.log
 
-build: $(BUILT) ## Build the function with `sam build`, for this machine's processor
+build: $(BUILT) ## Build the function with `sam build`, for this machine's architecture
 
-$(BUILT): template.yaml $(SOURCES) | setup
+$(BUILT): Makefile template.yaml $(SOURCES) | setup
 	@echo "building the function with sam build; the first time this takes up to ten minutes and says nothing"
 	@mkdir -p target
 	@cargo fetch --locked --quiet --target $(TARGET)
 	@# Panic messages hold the paths of sources. With names of our own for these, the same sources make the same bytes.
-	@flags="$(PROCESSOR) --remap-path-prefix=$(CURDIR)=/ecr-autopolicy"; \
+	@flags="--remap-path-prefix=$(CURDIR)=/ecr-autopolicy"; \
 	for crates in "$${CARGO_HOME:-$$HOME/.cargo}"/registry/src/*; do flags+=" --remap-path-prefix=$$crates=/crates"; done; \
-	RUSTFLAGS="$${RUSTFLAGS:-} $$flags" \
+	RUSTFLAGS="$(PROCESSOR) $${RUSTFLAGS:-} $$flags" \
 	  sam build --build-dir $(@D) --parameter-overrides Architecture=$(ARCHITECTURE) > target/sam-build.log 2>&1 \
 	  || { cat target/sam-build.log; exit 1; }
 
 # Each peer by a build of its own: cargo would give the crates that they share the features of all.
-BENCH_BUILD := RUSTFLAGS="$(PROCESSOR)" cargo build --manifest-path bench/Cargo.toml
+FLAGS := RUSTFLAGS="$(PROCESSOR) $${RUSTFLAGS:-}"
+BENCH_BUILD := $(FLAGS) cargo build --manifest-path bench/Cargo.toml
 NODE_BUNDLE := bench/peers/node/bundle/index.cjs
 
 bench: build bench-core bench/peers/python/.venv/.ready $(NODE_BUNDLE) bench/target/tools/bin/cargo-bloat ## Measure the start and the events beside other ways to write the function; writes docs/benchmarks.md
@@ -118,11 +119,11 @@ bench: build bench-core bench/peers/python/.venv/.ready $(NODE_BUNDLE) bench/tar
 	$(BENCH_BUILD) --release --package sdk-defaults
 	$(BENCH_BUILD) --profile function --package sdk-lean
 	$(BENCH_BUILD) --profile function --package hello
-	@$(PYTHON) bench/start.py
+	@$(FLAGS) $(PYTHON) bench/start.py
 
 bench-core: ## Measure the pure core by criterion
 	@rm -rf bench/target/criterion
-	cargo bench --manifest-path bench/Cargo.toml --package core-bench --profile function
+	$(FLAGS) cargo bench --manifest-path bench/Cargo.toml --package core-bench --profile function
 
 $(NODE_BUNDLE): $(wildcard bench/peers/node/*.mjs bench/peers/node/*.json)
 	npm ci --prefix bench/peers/node --no-audit --no-fund --loglevel error

@@ -52,10 +52,16 @@ session!(
 );
 session!(
     refuses_what_is_no_event,
-    stage().file("text.json", "not JSON").file("other.json", "{\"account\": \"123456789012\"}"),
+    stage()
+        .file("text.json", "not JSON")
+        .file("other.json", r#"{"account": "123456789012"}"#)
+        .file("empty.json", r#"{"detail-type": "AWS API Call via CloudTrail"}"#)
+        .file("odd.json", r#"{"detail-type": "AWS API Call via CloudTrail", "detail": "CreateRepository"}"#),
     "handle text.json",
     "handle rules.json",
     "handle other.json",
+    "handle empty.json",
+    "handle odd.json",
     "handle none.json"
 );
 session!(ignores_another_account_s_event, stage(), "handle created.json --registry-id 444455556666");

@@ -23,8 +23,7 @@ pub(crate) fn acceptor(bundle: &Path) -> anyhow::Result<TlsAcceptor> {
         .with_no_client_auth()
         .with_single_cert(vec![certificate.der().clone()], key)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    // As AWS's services: they choose this cipher themselves, and have hosts of their own, so that a client cannot take up with
-    // one what it agreed with another.
+    // The first choice of AWS's own TLS library. A session is not resumed, since services of AWS have hosts of their own.
     config.ignore_client_order = true;
     config.send_tls13_tickets = 0;
     Ok(TlsAcceptor::from(Arc::new(config)))

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use aws_config::{
     BehaviorVersion, Region, profile::ProfileFileCredentialsProvider, provider_config::ProviderConfig,
-    retry::RetryConfig, stalled_stream_protection::StalledStreamProtectionConfig,
+    retry::RetryConfig,
 };
 
 use super::{Connection, timeouts};
@@ -29,12 +29,11 @@ impl Connection {
     pub async fn open(origin: Origin) -> Result<Self, CertificatesUnusable> {
         let Origin { ca_bundle, profile, region } = origin;
         let http = ca_bundle.map_or(Trust::System(None), Trust::Bundle).http()?;
-        // What is tried again, and when, `Call` decides, and how long a call may take.
+        // What is tried again, and when, `Call` decides.
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .http_client(http.client())
             .timeout_config(timeouts())
-            .retry_config(RetryConfig::disabled())
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+            .retry_config(RetryConfig::disabled());
         if let Some(profile) = profile {
             // Who names a profile means it, whatever the environment holds.
             let client = ProviderConfig::default().with_http_client(http.client());

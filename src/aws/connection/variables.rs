@@ -37,7 +37,7 @@ impl Connection {
             .credentials_provider(SharedCredentialsProvider::new(credentials(variable)?))
             .http_client(http.client())
             .timeout_config(timeouts())
-            // What is tried again, and when, `Call` decides, and how long a call may take.
+            // `Call` decides what is tried again, and when, and how long a call may take.
             .retry_config(RetryConfig::disabled())
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             // These credentials are those of the process: there is nothing to renew.

@@ -26,7 +26,7 @@ impl Certificate {
         let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
         let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![cert.der().clone()], key);
         let mut config = config.unwrap();
-        // Doors to several services are those of several hosts, so that none takes up what was agreed at another.
+        // No session is resumed: doors to several services stand for several hosts.
         config.send_tls13_tickets = 0;
         Certificate { pem: cert.pem(), acceptor: TlsAcceptor::from(Arc::new(config)) }
     }
