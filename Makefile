@@ -16,7 +16,7 @@ SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src policies -type f)
 MACHINE := $(shell uname -m)
 ARCHITECTURE := $(if $(filter aarch64 arm64,$(MACHINE)),arm64,x86_64)
 TARGET := $(if $(filter arm64,$(ARCHITECTURE)),aarch64,x86_64)-unknown-linux-gnu
-# cargo-lambda's own choice, which flags in the environment replace. Whose processor is another adds flags of their own.
+# cargo-lambda's own choice, which flags in the environment replace. Flags of your own come after it, and count.
 PROCESSOR := -C target-cpu=$(if $(filter arm64,$(ARCHITECTURE)),neoverse-n1,haswell)
 
 TOOLS := target/tools/bin
@@ -34,7 +34,7 @@ export SAM_CLI_TELEMETRY := 0
 PYTEST := .venv/bin/python3 -m pytest -p no:cacheprovider --quiet
 
 .PHONY: help demo test lint lint-template dashboard-picture test-rust test-judges test-budget budget test-deployment \
-  test-docs build setup valgrind install format bench bench-core bench-sweep soak deny advisories sbom reproduce clean
+  test-soak test-docs build setup valgrind install format bench bench-core bench-sweep soak deny advisories sbom reproduce clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -42,10 +42,10 @@ help: ## Show this list
 demo: build ## Deploy to a local AWS, create repositories, and show the policies they get (needs no AWS account)
 	@.venv/bin/python3 tests/local/demo.py
 
-test: lint test-rust test-judges test-budget test-deployment test-docs ## Run everything that CI runs
+test: lint test-rust test-judges test-budget test-soak test-deployment test-docs ## Run everything that CI runs
 	@rust=$$(awk '/^test result:/ { run += $$4; ignored += $$8 } END { print run " Rust tests (" ignored " ignored)" }' target/test-rust.log); \
 	outcome() { tail -n 1 "target/$$1.log" | sed 's/ in .*//'; }; \
-	echo "make test: format, clippy, template, $$rust, the outside judges ($$(outcome test-judges)), the start's budget, the deployment tests ($$(outcome test-deployment)) and the documents ($$(outcome test-docs)) are fine"
+	echo "make test: format, clippy, template, $$rust, the outside judges ($$(outcome test-judges)), the start's budget, a minute's soak, the deployment tests ($$(outcome test-deployment)) and the documents ($$(outcome test-docs)) are fine"
 
 lint: setup tests/lint/.venv/.ready ## Check the formatting, clippy, the crate's documentation, and the template with sam, cfn-lint's serverless rules and checkov
 	cargo fmt --all --check
@@ -77,6 +77,14 @@ test-budget: build valgrind ## Count the instructions of the function's start, w
 
 budget: build valgrind ## Write what the start takes now to tests/budget/budget.json
 	BUDGET=record BOOTSTRAP=$(BOOTSTRAP) $(BUDGET_TEST)
+
+SOAK_TEST := STORM_BINARY=$(BOOTSTRAP) cargo test --all-features --test storm memory_and_descriptors_do_not_grow -- --ignored --nocapture
+
+test-soak: build ## Run creations and sweeps for a minute; fails if memory or file descriptors grow
+	SOAK=1 $(SOAK_TEST)
+
+soak: build ## The same for half an hour, or SOAK=minutes
+	SOAK=$(or $(SOAK),30) $(SOAK_TEST)
 
 valgrind:
 	@command -v valgrind > /dev/null || { test "$$(id -u)" = 0 && command -v apt-get > /dev/null \
@@ -110,8 +118,8 @@ $(BUILT): Makefile template.yaml $(SOURCES) | setup
 	  || { cat target/sam-build.log; exit 1; }
 
 # Each peer by a build of its own: cargo would give the crates that they share the features of all.
-FLAGS := RUSTFLAGS="$(PROCESSOR) $${RUSTFLAGS:-}"
-BENCH_BUILD := $(FLAGS) cargo build --manifest-path bench/Cargo.toml
+FOR_PROCESSOR := RUSTFLAGS="$(PROCESSOR) $${RUSTFLAGS:-}"
+BENCH_BUILD := $(FOR_PROCESSOR) cargo build --manifest-path bench/Cargo.toml
 NODE_BUNDLE := bench/peers/node/bundle/index.cjs
 
 bench: build bench-core bench/peers/python/.venv/.ready $(NODE_BUNDLE) bench/target/tools/bin/cargo-bloat ## Measure the start and the events beside other ways to write the function; writes docs/benchmarks.md
@@ -119,11 +127,11 @@ bench: build bench-core bench/peers/python/.venv/.ready $(NODE_BUNDLE) bench/tar
 	$(BENCH_BUILD) --release --package sdk-defaults
 	$(BENCH_BUILD) --profile function --package sdk-lean
 	$(BENCH_BUILD) --profile function --package hello
-	@$(FLAGS) $(PYTHON) bench/start.py
+	@$(FOR_PROCESSOR) $(PYTHON) bench/start.py
 
 bench-core: ## Measure the pure core by criterion
 	@rm -rf bench/target/criterion
-	$(FLAGS) cargo bench --manifest-path bench/Cargo.toml --package core-bench --profile function
+	$(FOR_PROCESSOR) cargo bench --manifest-path bench/Cargo.toml --package core-bench --profile function
 
 $(NODE_BUNDLE): $(wildcard bench/peers/node/*.mjs bench/peers/node/*.json)
 	npm ci --prefix bench/peers/node --no-audit --no-fund --loglevel error
@@ -137,12 +145,6 @@ bench-sweep: bench/.venv/.ready ## Measure a sweep beside boto3 and Cloud Custod
 	cargo build --release --features cli --bin ecr-autopolicy
 	cargo build --release --manifest-path bench/Cargo.toml
 	@bench/.venv/bin/python3 bench/sweep.py $(SWEEP)
-
-# The tests are the usual ones, and the function the optimised one.
-soak: ## Run creations and sweeps for half an hour, or SOAK=minutes; fails if memory or file descriptors grow
-	cargo build --release --bin bootstrap
-	SOAK=$(or $(SOAK),30) STORM_BINARY=$(CURDIR)/target/release/bootstrap \
-	  cargo test --all-features --test storm memory_and_descriptors_do_not_grow -- --ignored --nocapture
 
 deny: $(TOOLS)/cargo-deny-$(CARGO_DENY) ## Check the licences and sources of what is built in
 	$< --all-features --locked check bans licenses sources

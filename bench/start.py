@@ -275,11 +275,10 @@ def by_name(chosen, name):
 
 def goals(chosen):
     """Each goal: what it says, what was measured, and whether it is met. Those that were not measured are left out."""
-    by_name = {subject.name: subject for subject in chosen}
-    ours = by_name[OURS]
+    ours = by_name(chosen, OURS)
 
     def faster(name, least, backend, moment):
-        theirs, mine = by_name[name].median(backend, moment), ours.median(backend, moment)
+        theirs, mine = by_name(chosen, name).median(backend, moment), ours.median(backend, moment)
         what = f"{MOMENTS[moment]}: at least {least} times faster than {name}"
         return what, f"{theirs / mine:.1f} times", theirs / mine >= least
 
@@ -290,7 +289,7 @@ def goals(chosen):
         peak = ours.memory("tls", "peak")
         yield "resident memory at most 10 MB, at its peak", megabytes(peak), peak <= 10e6
     if "plain" in ours.figures:
-        ratio = ours.median("plain", "cold") / by_name[HELLO].median("plain", "cold")
+        ratio = ours.median("plain", "cold") / by_name(chosen, HELLO).median("plain", "cold")
         yield f"cold start over plain HTTP: at most 3 times that of {HELLO}", f"{ratio:.1f} times", ratio <= 3
     for backend in ours.figures:
         trips = [trip["sequential"] for trip in ours.figures[backend]["round_trips"]]
@@ -396,6 +395,7 @@ def authorities():
 
 
 def against(chosen, slower, moment):
+    """How many times faster than that one the SDK at its least is, over TLS."""
     return times(by_name(chosen, slower).median("tls", moment), by_name(chosen, LEAN).median("tls", moment))
 
 
@@ -427,7 +427,7 @@ def report(chosen, cored, sized, load):
 A goal that is missed is one of speed against others, none of what an operator has to wait for. Of the start, {milliseconds(by_name(chosen, HELLO).median("tls", "cold"))} are a Rust
 function that does nothing. {LEAN} has next to nothing but the SDK's calls in it. It takes {milliseconds(by_name(chosen, LEAN).median("tls", "cold"))} for a start,
 {against(chosen, BUNDLED, "cold")} times faster than {BUNDLED} and {against(chosen, DEFAULTS, "cold")} times faster than {DEFAULTS}, and {milliseconds(by_name(chosen, LEAN).median("tls", "warm"))} for a warm event, {against(chosen, BOTO3, "warm")} times
-faster than boto3: so much is there to gain, on this machine, as long as the SDK makes the calls.
+faster than boto3: the difference is about what is left to gain on this machine, as long as the SDK makes the calls.
 
 ## What is measured
 

@@ -366,7 +366,7 @@ async fn a_sweep_takes_as_many_calls_as_the_model_says() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes half an hour: `make soak`"]
+#[ignore = "wants the machine for itself, and what `sam build` makes: `make test-soak`, `make soak`"]
 async fn memory_and_descriptors_do_not_grow() {
     soak::soak(number("SOAK", 30)).await;
 }

@@ -80,10 +80,8 @@ pub(crate) async fn soak(minutes: u64) {
 
     // The first tenth is for caches and connections to fill.
     let warm: Vec<Sample> = samples.into_iter().filter(|sample| sample.at > whole / 10).collect();
-    let part = whole.mul_f64(0.09);
-    let first: Vec<_> = warm.iter().filter(|sample| sample.at <= whole / 10 + part).copied().collect();
-    let last: Vec<_> = warm.iter().filter(|sample| sample.at > whole - part).copied().collect();
-    let (first, last) = (mean(&first), mean(&last));
+    let part = warm.len().div_ceil(10);
+    let (first, last) = (mean(&warm[..part]), mean(&warm[warm.len() - part..]));
     say(format_args!(
         "resident memory of all: {:.1} MB in the first tenth after the warm-up, {:.1} MB in the last; descriptors: {:.1}, {:.1}",
         first.memory / 1024.0,
