@@ -15,8 +15,10 @@ const REPOSITORIES: usize = 2_000;
 const CREATED: usize = 1_000;
 /// Lines of the table.
 const LINES: u32 = 30;
-/// Resident memory breathes by that share.
-const BREATH: f64 = 0.05;
+/// Resident memory breathes by that share. In a minute, some 200 bytes an event are more.
+const BREATH: f64 = 0.1;
+/// Connections of a process that come and go.
+const CONNECTIONS: usize = 4;
 
 /// All processes together, at one time.
 #[derive(Debug, Clone, Copy)]
@@ -90,7 +92,7 @@ pub(crate) async fn soak(minutes: u64) {
         last.descriptors
     ));
     assert!(last.memory <= first.memory * (1.0 + BREATH), "memory grows");
-    assert!(last.descriptors <= first.descriptors + PROCESSES as f64, "descriptors grow");
+    assert!(last.descriptors <= first.descriptors + (PROCESSES * CONNECTIONS) as f64, "descriptors grow");
 }
 
 impl Sample {
